@@ -1,0 +1,88 @@
+// The bus: one connection to NATS a process.
+//
+// connect() waits for the first connection and then keeps it for ever: it reconnects with jitter, reads the credentials
+// again each time, and resubscribes by itself. Every function may be called from any thread. A handler runs on a thread
+// of its subscription, one call at a time, and must not block: it puts what is to be done in a queue of its own.
+// Exceptions must not leave a handler. Messages that a handler is too slow for are dropped, oldest kept, and counted in
+// loqa_bus_dropped_total.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loqa/base/clock.hpp"
+#include "loqa/base/result.hpp"
+#include "loqa/protocol/turn_headers.hpp"
+#include "loqa/telemetry/log.hpp"
+#include "loqa/telemetry/metrics.hpp"
+
+namespace loqa::bus {
+
+using protocol::headers;
+
+struct message {
+    std::string subject;
+    std::string reply;  // where an answer is expected; empty when none is
+    protocol::headers headers;
+    std::string payload;
+};
+
+struct options {
+    std::vector<std::string> servers;  // nats://host:port or tls://host:port
+    std::string name;                  // of this client, as the server shows it
+    std::string username, password, token;
+    bool tls_insecure = false;
+    std::filesystem::path tls_ca, tls_cert, tls_key;
+    milliseconds connect_timeout{2000};
+    milliseconds ping_interval{5000};
+    std::size_t pending_messages = 4096;  // bound of each subscription's queue
+};
+
+// Ends the subscription when destroyed; no call of its handler is running or will start after that.
+class subscription {
+public:
+    virtual ~subscription() = default;
+};
+
+using handler = std::function<void(message)>;
+
+class connection {
+public:
+    virtual ~connection() = default;
+
+    // Hands the message to the client library; it is on the wire within a millisecond. Fails with too_long above the
+    // server's limit, with unavailable when the connection is down and the reconnect buffer is full.
+    virtual result<void> publish(std::string_view subject, std::string_view payload, const headers& headers = {}) = 0;
+    virtual result<void> respond(const message& request, std::string_view payload, const headers& headers = {}) = 0;
+
+    // Every subscriber gets every message.
+    virtual result<std::unique_ptr<subscription>> subscribe(std::string_view subject, handler on_message) = 0;
+    // One subscriber of `group` gets each message.
+    virtual result<std::unique_ptr<subscription>> subscribe(std::string_view subject, std::string_view group,
+                                                            handler on_message) = 0;
+
+    // Waits for one answer: timed_out, or unavailable when nobody listens on the subject.
+    virtual result<message> request(std::string_view subject, std::string_view payload, milliseconds timeout,
+                                    const headers& headers = {}) = 0;
+
+    // Waits until the server has seen all that was published before.
+    virtual result<void> flush(milliseconds timeout) = 0;
+
+    virtual bool connected() const = 0;
+    virtual std::string connected_url() const = 0;  // without credentials
+};
+
+// Called on a thread of the library when the connection is lost or is back.
+using on_state_change = std::function<void(bool connected)>;
+
+result<std::unique_ptr<connection>> connect(options options, telemetry::logger log, telemetry::metrics& metrics,
+                                            on_state_change on_change = {});
+
+}  // namespace loqa::bus

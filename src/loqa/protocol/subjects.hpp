@@ -1,0 +1,74 @@
+// The subjects of the bus and the headers that travel with a turn's messages. docs/protocol.md is the norm; a test
+// holds this against it. Stateless.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace loqa::protocol {
+
+namespace subject {
+// loqa-core's: JSON payloads.
+inline constexpr std::string_view audio_frame = "audio.frame";  // and audio.frame.<anything>
+inline constexpr std::string_view stt_partial = "stt.text.partial";
+inline constexpr std::string_view stt_final = "stt.text.final";
+inline constexpr std::string_view nlu_request = "nlu.request";
+inline constexpr std::string_view tts_request = "tts.request";
+inline constexpr std::string_view tts_audio = "tts.audio";
+inline constexpr std::string_view tts_done = "tts.done";
+inline constexpr std::string_view timer_start = "skill.timer.start";
+inline constexpr std::string_view timer_cancel = "skill.timer.cancel";
+inline constexpr std::string_view timer_status = "skill.timer.status";
+inline constexpr std::string_view node_announce = "ctrl.node.announce";
+inline constexpr std::string_view node_heartbeat = "ctrl.node.heartbeat";  // .<node_id>
+
+// Ours.
+inline constexpr std::string_view audio_pcm = "audio.pcm";      // .<session>: raw PCM in, the rest in headers
+inline constexpr std::string_view tts_pcm = "tts.pcm";          // .<target>: raw PCM out
+inline constexpr std::string_view tts_started = "tts.started";  // the first samples of a reply were published
+inline constexpr std::string_view tts_cancel = "tts.cancel";
+inline constexpr std::string_view stt_started = "stt.speech.started";
+inline constexpr std::string_view stt_error = "stt.error";
+inline constexpr std::string_view playback_started = "playback.started";  // a speaker took the first sample
+inline constexpr std::string_view session_state = "session.state";
+inline constexpr std::string_view session_reply = "session.reply";
+inline constexpr std::string_view session_degraded = "session.degraded";
+inline constexpr std::string_view session_ended = "session.ended";
+inline constexpr std::string_view component_status = "ctrl.component.status";  // .<component>
+inline constexpr std::string_view readiness = "ctrl.readiness";                // published on change
+inline constexpr std::string_view readiness_get = "ctrl.readiness.get";        // request
+inline constexpr std::string_view trace_spans = "trace.spans";                 // finished spans, a JSON list
+inline constexpr std::string_view trace_get = "trace.get";                     // request
+inline constexpr std::string_view timers_list = "timers.list";                 // request
+inline constexpr std::string_view timers_cancel = "timers.cancel";             // request
+}  // namespace subject
+
+namespace header {
+inline constexpr std::string_view session = "Loqa-Session";
+inline constexpr std::string_view turn = "Loqa-Turn";
+inline constexpr std::string_view traceparent = "traceparent";
+inline constexpr std::string_view budget_ms = "Loqa-Budget-Ms";  // what is left of the turn's time when it was sent
+inline constexpr std::string_view age_ms = "Loqa-Age-Ms";    // since the last speech sample, by the sender's own clock
+inline constexpr std::string_view privacy = "Loqa-Privacy";  // ephemeral | session | persistent
+inline constexpr std::string_view audio = "Loqa-Audio";      // json | pcm: the form in which the session is answered
+inline constexpr std::string_view sequence = "Loqa-Sequence";  // of a PCM message
+inline constexpr std::string_view sample_rate = "Loqa-Rate";   // Hz
+inline constexpr std::string_view channels = "Loqa-Channels";
+inline constexpr std::string_view last = "Loqa-Final";  // "1" on the last PCM message
+inline constexpr std::string_view target = "Loqa-Target";
+}  // namespace header
+
+// A string as one token of a subject: [A-Za-z0-9_-] stay, all else becomes %XX. Empty becomes "%".
+std::string token(std::string_view text);
+
+// "prefix.token(name)".
+std::string join(std::string_view prefix, std::string_view name);
+
+// Names of queue groups: one consumer of the group gets each piece of work.
+namespace group {
+inline constexpr std::string_view stt = "stt";
+inline constexpr std::string_view tts = "tts";
+inline constexpr std::string_view session = "session";
+}  // namespace group
+
+}  // namespace loqa::protocol

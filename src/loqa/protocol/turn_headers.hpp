@@ -1,0 +1,35 @@
+// The headers of one turn's messages, as a value.
+//
+// read_turn() never fails: a header that is absent or unreadable is simply not there, since clients of the older
+// protocol send none. Value types.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace loqa::protocol {
+
+// Name and value, in order. Names are compared without regard to case.
+using headers = std::vector<std::pair<std::string, std::string>>;
+
+std::string_view find(const headers& all, std::string_view name);  // "" when absent
+
+enum class audio_form { json, pcm };
+
+struct turn_headers {
+    std::string turn_id;
+    std::string traceparent;
+    std::optional<std::chrono::milliseconds> budget;               // what is left of the turn's time
+    std::optional<std::chrono::duration<double, std::milli>> age;  // since the last speech sample
+    std::string privacy;
+    audio_form audio = audio_form::json;
+};
+
+turn_headers read_turn(const headers& all);
+headers write_turn(const turn_headers& turn);
+
+}  // namespace loqa::protocol
