@@ -1,7 +1,7 @@
 # How every target of the project is built: one set of warnings, one shape for modules, apps and their tests.
 
 add_library(loqa_flags INTERFACE)
-target_compile_options(loqa_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror)
+target_compile_options(loqa_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow=local -Wconversion -Wno-sign-conversion -Werror)
 target_include_directories(loqa_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
 if(LOQA_SANITIZE)
     target_compile_options(loqa_flags INTERFACE -fsanitize=${LOQA_SANITIZE} -fno-omit-frame-pointer -O1 -g1)

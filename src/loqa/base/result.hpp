@@ -50,18 +50,15 @@ template <class T = void>
 using result = std::expected<T, error>;
 
 // What fail() returns: converts to any result<T>.
-class failure : public std::unexpected<error> {
+class failure : public std::unexpected<loqa::error> {
 public:
-    explicit failure(error e) : std::unexpected<error>(std::move(e)) {}
+    explicit failure(loqa::error e) : std::unexpected<loqa::error>(std::move(e)) {}
 
     template <class... Args>
     failure hint(fmt::format_string<Args...> format, Args&&... args) && {
-        error().hint = fmt::format(format, std::forward<Args>(args)...);
+        this->error().hint = fmt::format(format, std::forward<Args>(args)...);
         return std::move(*this);
     }
-
-    // std::unexpected<E>::error() named so that hint() reads well above.
-    using std::unexpected<loqa::error>::error;
 };
 
 template <class... Args>

@@ -1,0 +1,100 @@
+#include "loqa/base/process.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <mutex>
+
+#include <gtest/gtest.h>
+
+#include "loqa/base/bounded_queue.hpp"
+
+namespace loqa {
+namespace {
+
+steady_time in(milliseconds wait) { return std::chrono::steady_clock::now() + wait; }
+
+TEST(ChildProcess, ItsLinesAndItsExitCodeArrive) {
+    std::vector<std::pair<std::string, bool>> lines;
+    auto child = child_process::start({.command = {"sh", "-c", "echo one; printf two >&2; exit 3"},
+                                       .environment = {},
+                                       .folder = {},
+                                       .on_line = [&](std::string_view l, bool out) { lines.emplace_back(l, out); }});
+    ASSERT_TRUE(child) << child.error().text();
+    const auto ended = child->wait_until(in(seconds(10)));
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->text(), "exit code 3");
+    std::ranges::sort(lines);
+    EXPECT_EQ(lines, (std::vector<std::pair<std::string, bool>>{{"one", true}, {"two", false}}));
+}
+
+TEST(ChildProcess, TheEnvironmentIsAddedTo) {
+    std::string seen;
+    auto child = child_process::start({.command = {"sh", "-c", "echo $LOQA_A-$HOME"},
+                                       .environment = {{"LOQA_A", "x"}, {"HOME", "/h"}},
+                                       .folder = {},
+                                       .on_line = [&](std::string_view l, bool) { seen = l; }});
+    ASSERT_TRUE(child && child->wait_until(in(seconds(10))));
+    EXPECT_EQ(seen, "x-/h");
+}
+
+TEST(ChildProcess, ACommandThatIsNotThereIsAnErrorThatNamesIt) {
+    const auto child =
+        child_process::start({.command = {"/no/such/binary"}, .environment = {}, .folder = {}, .on_line = {}});
+    ASSERT_FALSE(child);
+    EXPECT_EQ(child.error().code, errc::not_found);
+    EXPECT_NE(child.error().message.find("/no/such/binary"), std::string::npos);
+}
+
+TEST(ChildProcess, OneThatIgnoresSigtermIsKilledAfterTheGrace) {
+    bounded_queue<int> ready(1, overflow::reject_newest);
+    auto child = child_process::start({.command = {"sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done"},
+                                       .environment = {},
+                                       .folder = {},
+                                       .on_line = [&](std::string_view, bool) { ready.push(1); }});
+    ASSERT_TRUE(child);
+    ASSERT_TRUE(ready.pop_until(in(seconds(10))));
+    EXPECT_EQ(child->stop(milliseconds(50)).signal, SIGKILL);
+}
+
+TEST(SupervisedProcess, AKilledChildIsStartedAgainUntilItIsStopped) {
+    bounded_queue<int> started(8, overflow::reject_newest);
+    bounded_queue<std::string> exits(8, overflow::reject_newest);
+    supervised_process process(
+        [] { return process_options{.command = {"sleep", "60"}, .environment = {}, .folder = {}, .on_line = {}}; },
+        {.on_start = [&](int pid) { started.push(pid); },
+         .on_exit = [&](const exit_status& e, milliseconds) { exits.push(e.text()); },
+         .on_start_failed = {}});
+    const auto first = started.pop_until(in(seconds(10)));
+    ASSERT_TRUE(first);
+    ::kill(*first, SIGKILL);
+    const auto second = started.pop_until(in(seconds(10)));
+    ASSERT_TRUE(second);
+    EXPECT_NE(*first, *second);
+    process.stop(seconds(5));
+    EXPECT_EQ(process.pid(), 0);
+    EXPECT_EQ(::kill(*second, 0), -1);
+    EXPECT_EQ(exits.try_pop(), "killed by signal 9 (Killed)");
+    EXPECT_EQ(exits.try_pop(), "killed by signal 15 (Terminated)");
+    EXPECT_EQ(started.try_pop(), std::nullopt);
+}
+
+TEST(SupervisedProcess, OneThatCannotStartIsTriedAgainWithGrowingWaits) {
+    bounded_queue<errc> failures(8, overflow::reject_newest);
+    supervised_process process(
+        [] { return process_options{.command = {"/no/such/binary"}, .environment = {}, .folder = {}, .on_line = {}}; },
+        {.on_start = {}, .on_exit = {}, .on_start_failed = [&](const error& e) { failures.push(e.code); }});
+    EXPECT_EQ(failures.pop_until(in(seconds(10))), errc::not_found);
+    EXPECT_EQ(failures.pop_until(in(seconds(10))), errc::not_found);
+}
+
+TEST(ShutdownSignal, ARequestFromInsideEndsTheWait) {
+    shutdown_signal shutdown;
+    EXPECT_EQ(shutdown.wait_until(in(milliseconds(1))), std::nullopt);
+    std::thread([&] { shutdown.request(); }).join();
+    EXPECT_EQ(shutdown.wait(), 0);
+    ::raise(SIGTERM);
+    EXPECT_EQ(shutdown.wait(), SIGTERM);
+}
+
+}  // namespace
+}  // namespace loqa
