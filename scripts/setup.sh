@@ -1,0 +1,268 @@
+#!/usr/bin/env bash
+# Installs what this machine lacks to build, run and test Loqa. Run it as often as you like: what is there is left alone, what
+# was interrupted is done again. Packages come from this machine's own apt and pip sources; docs/dependencies.md names each.
+set -euo pipefail
+
+usage() {
+    cat <<END
+Usage: scripts/setup.sh [--check] [GROUP…]
+
+Groups:  build  all that \`make run\` needs: compiler, libraries, engines, speech models (the default)
+         test   what \`make test\` needs besides: other voices, recordings, pytest, Prometheus
+         lint   clang-format and clang-tidy
+         fuzz   clang with its fuzzing runtime
+         all    all of these
+
+  --check  only say what is missing; exit code 1 if anything is
+
+Debian packages are installed with apt-get, through sudo where you are not root. All else goes to
+${cache/#$HOME/\~} (LOQA_CACHE_DIR chooses another folder).
+END
+}
+
+# "a|b": the first of them that this system has.
+build_packages=(
+    g++ make cmake ninja-build ccache mold pkg-config python3 python3-venv
+    libcli11-dev libcpp-httplib-dev libfmt-dev libnats-dev libprotozero-dev libsamplerate0-dev libsodium-dev libspdlog-dev
+    libsqlite3-dev libsqlitecpp-dev libssl-dev libyaml-cpp-dev nlohmann-json3-dev portaudio19-dev prometheus-cpp-dev
+    libbenchmark-dev libgmock-dev libgtest-dev
+    libespeak-ng1 espeak-ng-data
+)
+test_packages=(espeak-ng flite git pocketsphinx-testdata sox)
+lint_packages=("clang-format-19|clang-format-18" "clang-tidy-19|clang-tidy-18")
+fuzz_packages=("clang-19|clang-18" "libclang-rt-19-dev|libclang-rt-18-dev")
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${LOQA_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/loqa}
+venv=$cache/venv
+prometheus=$cache/tools/prometheus
+requirements=$root/scripts/requirements-tools.txt
+assets=("$root/scripts/models.py" --manifest "$root/scripts/engines.json" --manifest "$root/share/models.json")
+export PYTHONDONTWRITEBYTECODE=1
+
+die() { # sentence, hint
+    printf 'setup: error: %s\n' "$1" >&2
+    [[ -z ${2-} ]] || printf '  %s\n' "$2" >&2
+    exit 1
+}
+
+say() { printf '      %s\n' "$*"; }
+
+#── Debian packages ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+as_root() {
+    if ((EUID == 0)); then "$@"; else sudo "$@"; fi
+}
+
+# Those of the arguments of which no alternative is installed.
+missing_packages() {
+    local installed wanted
+    installed=" $(dpkg-query -W -f '${db:Status-Status}=${Package} ' -- $(tr '| ' '\n\n' <<<"$*") 2>/dev/null || true) "
+    for wanted; do
+        local alternative found=
+        for alternative in ${wanted//|/ }; do
+            [[ $installed == *" installed=$alternative "* ]] && found=1
+        done
+        [[ $found ]] || echo "$wanted"
+    done
+}
+
+# Sets `resolved` and `unknown`: the first alternative that apt can install, or the whole choice if it can install none.
+resolve_packages() {
+    local wanted alternative candidates
+    resolved=() unknown=()
+    candidates=" $(apt-cache policy -- $(tr '| ' '\n\n' <<<"$*") |
+        awk '/^[^ ]/ { name = substr($1, 1, length($1) - 1) } /^  Candidate:/ && $2 != "(none)" { printf "%s ", name }') "
+    for wanted; do
+        local found=
+        for alternative in ${wanted//|/ }; do
+            if [[ $candidates == *" $alternative "* ]]; then
+                found=$alternative
+                break
+            fi
+        done
+        if [[ $found ]]; then resolved+=("$found"); else unknown+=("$wanted"); fi
+    done
+}
+
+# Turns apt's status lines into one line that counts up on a terminal, into a few lines elsewhere.
+show_apt_progress() {
+    local kind _ percent last= line
+    while IFS= read -r line; do
+        IFS=: read -r kind _ percent _ <<<"$line"
+        case $kind in dlstatus) kind=downloading ;; pmstatus) kind=installing ;; *) continue ;; esac
+        percent=${percent%%.*}
+        if [[ -t 1 ]]; then
+            printf '\r\033[K      %s %s%%' "$kind" "$percent"
+        elif [[ "$kind $((percent / 50))" != "$last" ]]; then
+            say "$kind ${percent}%"
+            last="$kind $((percent / 50))"
+        fi
+    done
+    [[ ! -t 1 ]] || printf '\r\033[K'
+}
+
+apt_get() { # what to say on failure, arguments of apt-get
+    local log=$cache/apt.log words=$1
+    shift
+    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -y -o APT::Status-Fd=1 -o Dpkg::Use-Pty=0 \
+        -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@" </dev/null 2>&1 | tee "$log" | show_apt_progress || {
+        grep -E '^(E|W): ' "$log" >&2 || tail -n 5 "$log" >&2
+        [[ -z $words ]] || die "$words" "Its whole output is in $log. Once the cause is mended, run scripts/setup.sh again."
+        return 1
+    }
+}
+
+update_package_lists() {
+    say "package lists are out of date: updating them"
+    apt_get "apt-get update failed" update
+    lists_are_fresh=1
+}
+
+install_packages() {
+    local system missing=("$@") lists_are_fresh= resolved unknown
+    system=$(. /etc/os-release && echo "$PRETTY_NAME")
+    say "${#missing[@]} missing: ${missing[*]}"
+    ((EUID == 0)) || command -v sudo >/dev/null ||
+        die "Debian packages are missing and there is no sudo" "As root: apt-get install --no-install-recommends ${missing[*]%%|*}"
+    resolve_packages "${missing[@]}"
+    if ((${#unknown[@]})); then
+        update_package_lists
+        resolve_packages "${missing[@]}"
+    fi
+    ((${#unknown[@]} == 0)) ||
+        die "apt knows no package ${unknown[*]//|/ or } on $system" "On Debian the section main is needed, on Ubuntu main and universe."
+    local failed="apt-get could not install ${resolved[*]}"
+    # Lists that are there can still be too old to download by: one more try with fresh ones.
+    if ! apt_get "${lists_are_fresh:+$failed}" install --no-install-recommends "${resolved[@]}"; then
+        update_package_lists
+        apt_get "$failed" install --no-install-recommends "${resolved[@]}"
+    fi
+}
+
+#── Prometheus: only the program, since its package would start a service that listens on all interfaces ──────────────────
+
+has_prometheus() { [[ -x $prometheus/prometheus ]] || command -v prometheus >/dev/null; }
+
+install_prometheus() {
+    local temporary resolved unknown lists_are_fresh=
+    resolve_packages prometheus
+    ((${#resolved[@]})) || update_package_lists
+    temporary=$(mktemp -d "$cache/.unfinished-XXXXXX")
+    say "taking the program out of Debian's package"
+    (cd "$temporary" && apt-get download prometheus >"$cache/apt.log" 2>&1) || {
+        grep '^E: ' "$cache/apt.log" >&2 || true
+        rm -rf "$temporary"
+        die "apt-get could not download prometheus" "Run apt-get update as root, then scripts/setup.sh again."
+    }
+    mkdir "$temporary/prometheus"
+    dpkg-deb --fsys-tarfile "$temporary"/prometheus_*.deb |
+        tar -x -C "$temporary/prometheus" --strip-components=3 ./usr/bin/prometheus
+    mkdir -p "${prometheus%/*}"
+    rm -rf "$prometheus"
+    mv "$temporary/prometheus" "$prometheus"
+    rm -rf "$temporary"
+}
+
+#── Python: pip to fetch with, pytest and its like to test with ───────────────────────────────────────────────────────────
+
+# A venv dies with the Python it was made by, as at a system upgrade: the stamp names it.
+has_venv() { [[ -x $venv/bin/python && "$(cat "$venv/.made-by" 2>/dev/null)" == "$(readlink -f /usr/bin/python3)" ]]; }
+
+install_venv() {
+    local version
+    version=$(/usr/bin/python3 -c 'import sys; print(sys.version_info >= (3, 11), sys.version.split()[0])')
+    [[ $version == True* ]] || die "Python ${version#* } is too old: 3.11 is needed" "Debian 12 or Ubuntu 24.04 and later have it."
+    say "making $venv"
+    /usr/bin/python3 -m venv --clear "$venv" || die "python3 -m venv failed" "Is the package python3-venv whole? Its own words are above."
+    readlink -f /usr/bin/python3 >"$venv/.made-by"
+}
+
+has_test_tools() {
+    has_venv && [[ "$(cat "$venv/.tools" 2>/dev/null)" == "$(sha256sum <"$requirements")" ]] && "$venv/bin/python" - <<'END'
+import importlib.metadata as metadata, sys
+files = (file for distribution in metadata.distributions() for file in distribution.files or ())
+sys.exit(any(not file.locate().exists() for file in files if file.suffix != ".pyc"))
+END
+}
+
+install_test_tools() {
+    has_venv || install_venv
+    rm -f "$venv/.tools"
+    say "$(grep -oE '^[a-z0-9-]+==[0-9.]+' "$requirements" | tr '\n' ' ')"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-cache-dir --require-hashes \
+        --only-binary=:all: --force-reinstall -r "$requirements" ||
+        die "pip could not install the packages above" "Check the network and \`$venv/bin/pip config list\`, then run scripts/setup.sh again."
+    sha256sum <"$requirements" >"$venv/.tools"
+}
+
+#── What is missing, and the steps that mend it ───────────────────────────────────────────────────────────────────────────
+
+check_only=
+groups=()
+for argument; do
+    case $argument in
+        --check) check_only=1 ;;
+        build | test | lint | fuzz) groups+=("$argument") ;;
+        all) groups+=(build test lint fuzz) ;;
+        -h | --help) usage && exit ;;
+        *) usage >&2 && exit 2 ;;
+    esac
+done
+((${#groups[@]})) || groups=(build)
+
+wants() { [[ " ${groups[*]} " == *" $1 "* ]]; }
+
+find_missing() { # sets steps and packages
+    local wanted=() group
+    for group in "${groups[@]}"; do
+        local -n of_group=${group}_packages
+        wanted+=("${of_group[@]}")
+    done
+    steps=()
+    mapfile -t packages < <(missing_packages "${wanted[@]}")
+    ((${#packages[@]} == 0)) || steps+=("Debian packages")
+    if wants build; then
+        [[ -x /usr/bin/python3 ]] && has_venv || steps+=("pip")
+        [[ -x /usr/bin/python3 ]] && "${assets[@]}" missing >/dev/null || steps+=("engines and models")
+    fi
+    if wants test; then
+        has_test_tools || steps+=("test tools")
+        has_prometheus || steps+=("Prometheus")
+    fi
+}
+
+command -v dpkg-query >/dev/null || die "this system has no dpkg" \
+    "Loqa is built on Debian and Ubuntu. Elsewhere install what docs/dependencies.md lists; scripts/models.py pull fetches the models."
+
+find_missing
+if ((${#steps[@]} == 0)); then
+    echo "setup: nothing to do (${groups[*]})"
+    exit
+fi
+if [[ $check_only ]]; then
+    echo "setup: missing: $(IFS=, && echo "${steps[*]}")${packages:+ (${packages[*]})}"
+    exit 1
+fi
+
+mkdir -p "$cache" && [[ -w $cache ]] || die "cannot write to $cache" "Make it writable, or set LOQA_CACHE_DIR to another folder."
+exec 9>"$cache/.setup.lock"
+if ! flock -n 9; then
+    echo "setup: another one is running; waiting for it"
+    flock 9
+    find_missing
+fi
+trap 'exit 130' INT
+
+number=0
+for step in "${steps[@]}"; do
+    echo "[$((number += 1))/${#steps[@]}] $step"
+    case $step in
+        "Debian packages") install_packages "${packages[@]}" ;;
+        "pip") install_venv ;;
+        "engines and models") "${assets[@]}" pull ;;
+        "test tools") install_test_tools ;;
+        "Prometheus") install_prometheus ;;
+    esac
+done
+echo "setup: done in $SECONDS s (${groups[*]})"
