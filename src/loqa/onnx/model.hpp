@@ -1,0 +1,54 @@
+// ONNX models, run on the CPU by ONNX Runtime.
+//
+// A model is a loaded file: made once, owned by the engine that uses it. run() may be called from any thread, also from
+// several at once; each call uses the model's own pool of `options::threads` threads. Only runtime.cpp knows the
+// library, through the part of its C ABI that abi.hpp declares (docs/adr/0002-ort-abi.md).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "loqa/base/files.hpp"
+#include "loqa/base/result.hpp"
+
+namespace loqa::onnx {
+
+// A dense tensor in row-major order. An empty shape is a scalar.
+struct tensor {
+    std::vector<std::int64_t> shape;
+    std::variant<std::vector<float>, std::vector<std::int64_t>> values;
+
+    // Empty when the tensor holds the other type.
+    std::span<const float> floats() const;
+    std::span<const std::int64_t> integers() const;
+};
+
+struct options {
+    int threads = 1;
+
+    // What run() takes and gives back, by name and in this order. load() fails when the model has no such input or
+    // output, or has an input that is not named here.
+    std::vector<std::string> inputs, outputs;
+};
+
+class model {
+public:
+    // Reads the whole file: seconds on a cold disk. model_missing when it is not there, model_truncated when it is cut
+    // off, engine_failed when the runtime refuses it or its inputs and outputs are others.
+    static result<std::unique_ptr<model>> load(const fs::path& file, options options);
+
+    virtual ~model() = default;
+
+    // engine_failed with the runtime's words and the file's name. Memory that a long input took is given back.
+    virtual result<std::vector<tensor>> run(std::span<const tensor> inputs) = 0;
+};
+
+// Of the library that is loaded, e.g. "1.28.2".
+std::string_view runtime_version();
+
+}  // namespace loqa::onnx

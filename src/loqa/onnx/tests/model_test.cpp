@@ -1,0 +1,132 @@
+#include "loqa/onnx/model.hpp"
+
+#include <gtest/gtest.h>
+
+#include "loqa/base/ids.hpp"
+
+namespace loqa::onnx {
+namespace {
+
+// A model of one node, y = a + b, over floats of shape [n]; as bytes of the ONNX format (a protobuf message), so that
+// the tests need no model file.
+class protobuf {
+public:
+    protobuf& number(int field, std::uint64_t value) {
+        return varint(static_cast<std::uint64_t>(field) << 3).varint(value);
+    }
+    protobuf& bytes(int field, std::string_view value) {
+        varint(static_cast<std::uint64_t>(field) << 3 | 2).varint(value.size());
+        text_ += value;
+        return *this;
+    }
+    const std::string& text() const { return text_; }
+
+private:
+    protobuf& varint(std::uint64_t value) {
+        for (; value > 127; value >>= 7) text_ += static_cast<char>(value | 128);
+        text_ += static_cast<char>(value);
+        return *this;
+    }
+    std::string text_;
+};
+
+std::string float_vector(std::string_view name) {
+    const auto dimension = protobuf().bytes(2, "n").text();
+    const auto shape = protobuf().bytes(1, dimension).text();
+    const auto tensor = protobuf().number(1, 1).bytes(2, shape).text();
+    return protobuf().bytes(1, name).bytes(2, protobuf().bytes(1, tensor).text()).text();
+}
+
+std::string adding_model() {
+    const auto node = protobuf().bytes(1, "a").bytes(1, "b").bytes(2, "y").bytes(4, "Add").text();
+    const auto graph = protobuf()
+                           .bytes(1, node)
+                           .bytes(2, "adding")
+                           .bytes(11, float_vector("a"))
+                           .bytes(11, float_vector("b"))
+                           .bytes(12, float_vector("y"))
+                           .text();
+    return protobuf().number(1, 8).bytes(7, graph).bytes(8, protobuf().bytes(1, "").number(2, 15).text()).text();
+}
+
+class Model : public testing::Test {
+protected:
+    void SetUp() override { fs::create_directories(folder_); }
+    void TearDown() override { fs::remove_all(folder_); }
+
+    fs::path written(std::string_view content) {
+        const auto file = folder_ / "m.onnx";
+        EXPECT_TRUE(write_file_atomically(file, content));
+        return file;
+    }
+    static options adding() { return {.threads = 1, .inputs = {"a", "b"}, .outputs = {"y"}}; }
+
+    const fs::path folder_ = fs::temp_directory_path() / ("loqa-onnx-" + random_hex(4));
+};
+
+TEST_F(Model, ComputesForEachLengthItIsGiven) {
+    auto loaded = model::load(written(adding_model()), adding());
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    for (std::int64_t n : {1, 3, 2}) {
+        const auto count = static_cast<std::size_t>(n);
+        const tensor inputs[] = {{{n}, std::vector<float>(count, 1.5F)}, {{n}, std::vector<float>(count, 2.F)}};
+        auto outputs = (*loaded)->run(inputs);
+        ASSERT_TRUE(outputs) << outputs.error().text();
+        ASSERT_EQ(outputs->size(), 1U);
+        EXPECT_EQ(outputs->front().shape, std::vector<std::int64_t>{n});
+        EXPECT_EQ(std::get<0>(outputs->front().values), std::vector<float>(count, 3.5F));
+    }
+}
+
+TEST_F(Model, AWrongInputIsAnErrorThatNamesTheFile) {
+    auto loaded = model::load(written(adding_model()), adding());
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    const tensor integers[] = {{{1}, std::vector<std::int64_t>{1}}, {{1}, std::vector<std::int64_t>{1}}};
+    auto ran = (*loaded)->run(integers);
+    ASSERT_FALSE(ran);
+    EXPECT_EQ(ran.error().code, errc::engine_failed);
+    EXPECT_NE(ran.error().message.find("m.onnx"), std::string::npos) << ran.error().message;
+
+    const tensor misshapen[] = {{{2}, std::vector<float>{1}}, {{1}, std::vector<float>{1}}};
+    EXPECT_EQ((*loaded)->run(misshapen).error().code, errc::internal);
+    EXPECT_EQ((*loaded)->run(std::span(integers).first(1)).error().code, errc::internal);
+}
+
+struct refusal {
+    std::string_view name;
+    std::string content;
+    options asked;
+    errc code;
+};
+
+class Refuses : public Model, public testing::WithParamInterface<refusal> {};
+
+TEST_P(Refuses, AFileThatIsNotTheModel) {
+    const auto& row = GetParam();
+    auto loaded = model::load(written(row.content), row.asked);
+    ASSERT_FALSE(loaded);
+    EXPECT_EQ(loaded.error().code, row.code) << loaded.error().message;
+    EXPECT_NE(loaded.error().message.find("m.onnx"), std::string::npos) << loaded.error().message;
+    EXPECT_FALSE(loaded.error().hint.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Files, Refuses,
+    testing::Values(refusal{"empty", "", {}, errc::model_truncated},
+                    refusal{"cut", adding_model().substr(0, adding_model().size() / 2), {}, errc::model_truncated},
+                    refusal{"not_a_model", "<html>404</html>", {}, errc::model_truncated},
+                    refusal{"other_input", adding_model(), {1, {"a", "c"}, {"y"}}, errc::engine_failed},
+                    refusal{"one_input_too_few", adding_model(), {1, {"a"}, {"y"}}, errc::engine_failed},
+                    refusal{"other_output", adding_model(), {1, {"a", "b"}, {"z"}}, errc::engine_failed}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+TEST_F(Model, AFileThatIsNotThereIsMissing) {
+    auto loaded = model::load(folder_ / "none.onnx", adding());
+    ASSERT_FALSE(loaded);
+    EXPECT_EQ(loaded.error().code, errc::model_missing);
+}
+
+TEST(Runtime, SaysItsVersion) { EXPECT_TRUE(runtime_version().starts_with("1.")) << runtime_version(); }
+
+}  // namespace
+}  // namespace loqa::onnx
