@@ -1,0 +1,183 @@
+// A bus in memory, for tests of what stands on bus::connection.
+//
+// publish() delivers before it returns, on the caller's thread: a test sees all that follows from a message without
+// waiting, unless the part under test has threads of its own; then wait_for() waits for what they publish. Wildcards
+// and queue groups work as on the real bus (a group's members take turns). Safe from any thread.
+#pragma once
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "loqa/base/text.hpp"
+#include "loqa/bus/connection.hpp"
+
+namespace loqa::bus::testing {
+
+// Whether `subject` is one of those that `pattern` names: "*" is any token, ">" at the end is one token or more.
+inline bool matches(std::string_view pattern, std::string_view subject) {
+    const auto want = split(pattern, '.');
+    const auto have = split(subject, '.');
+    for (std::size_t i = 0; i < want.size(); ++i) {
+        if (want[i] == ">") return have.size() > i;
+        if (i >= have.size() || (want[i] != "*" && want[i] != have[i])) return false;
+    }
+    return want.size() == have.size();
+}
+
+class fake_connection final : public connection {
+public:
+    result<void> publish(std::string_view subject, std::string_view payload, const headers& headers = {}) override {
+        return send({std::string(subject), {}, headers, std::string(payload)});
+    }
+    result<void> respond(const message& request, std::string_view payload, const headers& headers = {}) override {
+        if (request.reply.empty()) return fail(errc::invalid_argument, "{} asks for no answer", request.subject);
+        return send({request.reply, {}, headers, std::string(payload)});
+    }
+
+    result<std::unique_ptr<subscription>> subscribe(std::string_view subject, handler on_message) override {
+        return subscribe(subject, "", std::move(on_message));
+    }
+    result<std::unique_ptr<subscription>> subscribe(std::string_view subject, std::string_view group,
+                                                    handler on_message) override {
+        auto entry = std::make_shared<listener>();
+        entry->pattern = subject;
+        entry->group = group;
+        entry->on_message = std::move(on_message);
+        std::lock_guard lock(mutex_);
+        listeners_.push_back(entry);
+        return std::make_unique<token>(*this, std::move(entry));
+    }
+
+    result<message> request(std::string_view subject, std::string_view payload, milliseconds timeout,
+                            const headers& headers = {}) override {
+        std::string inbox;
+        {
+            std::lock_guard lock(mutex_);
+            inbox = "_INBOX." + std::to_string(++inboxes_);
+            const auto listens = [&](const auto& entry) { return matches(entry->pattern, subject); };
+            if (std::ranges::none_of(listeners_, listens)) {
+                return fail(errc::unavailable, "nobody listens on {}", subject);
+            }
+        }
+        if (auto sent = send({std::string(subject), inbox, headers, std::string(payload)}); !sent) {
+            return fail(std::move(sent));
+        }
+        if (auto answer = wait_for(inbox, 1, timeout); !answer.empty()) return answer.front();
+        return fail(errc::timed_out, "no answer on {} within {} ms", subject, timeout.count());
+    }
+
+    result<void> flush(milliseconds) override { return {}; }
+    bool connected() const override {
+        std::lock_guard lock(mutex_);
+        return connected_;
+    }
+    std::string connected_url() const override { return "fake://"; }
+
+    // From here on publish() fails as it does when the server is away.
+    void set_connected(bool connected) {
+        std::lock_guard lock(mutex_);
+        connected_ = connected;
+    }
+
+    // All that was published on subjects that `pattern` names, oldest first.
+    std::vector<message> published(std::string_view pattern = ">") const {
+        std::lock_guard lock(mutex_);
+        return published_locked(pattern);
+    }
+    void forget_published() {
+        std::lock_guard lock(mutex_);
+        sent_.clear();
+    }
+
+    // Waits until at least `count` such messages were published, and gives them; fewer when the time is over.
+    std::vector<message> wait_for(std::string_view pattern, std::size_t count = 1,
+                                  milliseconds timeout = seconds(10)) const {
+        std::unique_lock lock(mutex_);
+        std::vector<message> found;
+        changed_.wait_for(lock, timeout, [&] { return (found = published_locked(pattern)).size() >= count; });
+        return found;
+    }
+
+private:
+    struct listener {
+        std::string pattern, group;
+        handler on_message;
+        std::recursive_mutex running;  // recursive: a handler may publish what it listens to
+        bool ended = false;
+    };
+
+    class token final : public subscription {
+    public:
+        token(fake_connection& owner, std::shared_ptr<listener> entry) : owner_(owner), entry_(std::move(entry)) {}
+        ~token() override {
+            {
+                std::lock_guard lock(owner_.mutex_);
+                std::erase(owner_.listeners_, entry_);
+            }
+            std::lock_guard lock(entry_->running);
+            entry_->ended = true;
+        }
+
+    private:
+        fake_connection& owner_;
+        std::shared_ptr<listener> entry_;
+    };
+
+    result<void> send(message what) {
+        std::vector<std::shared_ptr<listener>> receivers;
+        {
+            std::lock_guard lock(mutex_);
+            if (!connected_) return fail(errc::unavailable, "the bus is not connected");
+            sent_.push_back(what);
+            receivers = pick(what.subject);
+        }
+        changed_.notify_all();
+        for (const auto& receiver : receivers) {
+            std::lock_guard lock(receiver->running);
+            if (!receiver->ended) receiver->on_message(what);
+        }
+        return {};
+    }
+
+    // Who gets a message on `subject`: all without a group, and the next one of each group.
+    std::vector<std::shared_ptr<listener>> pick(std::string_view subject) {
+        std::vector<std::shared_ptr<listener>> chosen;
+        std::map<std::string, std::vector<std::shared_ptr<listener>>> groups;
+        for (const auto& entry : listeners_) {
+            if (!matches(entry->pattern, subject)) continue;
+            if (entry->group.empty()) {
+                chosen.push_back(entry);
+            } else {
+                groups[entry->group].push_back(entry);
+            }
+        }
+        for (const auto& [name, members] : groups) chosen.push_back(members[turn_[name]++ % members.size()]);
+        return chosen;
+    }
+
+    std::vector<message> published_locked(std::string_view pattern) const {
+        std::vector<message> found;
+        for (const auto& each : sent_) {
+            if (matches(pattern, each.subject)) found.push_back(each);
+        }
+        return found;
+    }
+
+    mutable std::mutex mutex_;
+    mutable std::condition_variable changed_;
+    bool connected_ = true;
+    std::uint64_t inboxes_ = 0;
+    std::vector<std::shared_ptr<listener>> listeners_;
+    std::map<std::string, std::size_t> turn_;
+    std::vector<message> sent_;
+};
+
+}  // namespace loqa::bus::testing
