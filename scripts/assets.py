@@ -143,8 +143,9 @@ def install(asset: Asset) -> None:
         if not asset.fault():  # somebody else was quicker
             return
         started = time.monotonic()
-        with _Progress(f"{asset.name}: fetching {asset.archive.package} {asset.archive.version}") as progress:
-            archive = _fetch(asset.archive, Path(temporary) / "archive", progress)
+        source = asset.archive
+        with _Progress(f"{asset.name}: fetching {source.package} {source.version}, {megabytes(source.size)}") as progress:
+            archive = _fetch(source, Path(temporary) / "archive", progress)
         made = Path(temporary) / "made"
         _unpack(asset, archive, made)
         for file in asset.files:
@@ -193,7 +194,7 @@ class _Progress:
 
     def show(self, have: int, of: int) -> None:
         if self._on_terminal:
-            print(f"\r      {self._what}  {have / 1e6:.1f} of {megabytes(of)} ", end="", flush=True)
+            print(f"\r      {self._what}  {100 * have // of}% ", end="", flush=True)
 
     def __exit__(self, *_):
         if self._on_terminal:

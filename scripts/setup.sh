@@ -87,34 +87,37 @@ resolve_packages() {
 
 # Turns apt's status lines into one line that counts up on a terminal, into a few lines elsewhere.
 show_apt_progress() {
-    local kind _ percent last= line
-    while IFS= read -r line; do
-        IFS=: read -r kind _ percent _ <<<"$line"
+    local kind percent last=
+    while IFS=: read -r kind _ percent _; do
         case $kind in dlstatus) kind=downloading ;; pmstatus) kind=installing ;; *) continue ;; esac
         percent=${percent%%.*}
         if [[ -t 1 ]]; then
             printf '\r\033[K      %s %s%%' "$kind" "$percent"
         elif [[ "$kind $((percent / 50))" != "$last" ]]; then
-            say "$kind ${percent}%"
+            say "$kind $percent%"
             last="$kind $((percent / 50))"
         fi
     done
     [[ ! -t 1 ]] || printf '\r\033[K'
 }
 
-apt_get() { # what to say on failure, arguments of apt-get
+apt_get() { # what to say on failure (nothing: return 1), arguments of apt-get
     local log=$cache/apt.log words=$1
     shift
-    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -y -o APT::Status-Fd=1 -o Dpkg::Use-Pty=0 \
-        -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold "$@" </dev/null 2>&1 | tee "$log" | show_apt_progress || {
-        grep -E '^(E|W): ' "$log" >&2 || tail -n 5 "$log" >&2
-        [[ -z $words ]] || die "$words" "Its whole output is in $log. Once the cause is mended, run scripts/setup.sh again."
-        return 1
-    }
+    : >"$log"
+    # The status goes through a descriptor of its own: apt makes it non-blocking, at which packages' scripts stumble. It is
+    # opened behind sudo, which closes all but the standard ones.
+    # shellcheck disable=SC2016
+    as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 sh -c 'log=$1; shift; exec "$@" 3>&1 >"$log" 2>&1' - "$log" \
+        apt-get -y -o APT::Status-Fd=3 -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold \
+        "$@" </dev/null | show_apt_progress && { grep -m1 '^Fetched' "$log" | sed 's/^/      /' || true; } && return
+    grep -E '^(E|W): ' "$log" >&2 || tail -n 5 "$log" >&2
+    [[ -z $words ]] || die "$words" "Its whole output is in $log. Once the cause is mended, run scripts/setup.sh again."
+    return 1
 }
 
 update_package_lists() {
-    say "package lists are out of date: updating them"
+    say "updating the package lists"
     apt_get "apt-get update failed" update
     lists_are_fresh=1
 }
