@@ -23,7 +23,8 @@ result<std::map<std::string, listed, std::less<>>> read_list(const fs::path& fil
     if (!text) return fail(std::move(text));
     try {
         std::map<std::string, listed, std::less<>> models;
-        for (const auto& asset : json::parse(*text).at("assets")) {
+        const auto list = json::parse(*text);
+        for (const auto& asset : list.at("assets")) {
             auto& model = models[asset.at("name").get<std::string>()];
             model.folder = asset.at("folder").get<std::string>();
             for (const auto& part : asset.at("files"))
