@@ -281,11 +281,14 @@ def _pip_error(archive: Archive, complaints: str) -> AssetError:
             f"the package index has another file for {package} than the one expected (SHA-256 {archive.sha256})",
             "Nothing of it was used. Find out who changed it before you trust that index.",
         )
-    if "No matching distribution" in complaints and "from versions: none" not in complaints:
+    if "from versions: none" in complaints:  # pip's words for both
+        sentence = f"the package index cannot be reached, or has no {archive.package} at all (wanted: {package})"
+    elif "No matching distribution" in complaints:
         sentence = f"the package index does not have {package}"
     else:
-        errors = [line for line in complaints.splitlines() if line.startswith("ERROR")] or complaints.splitlines()
-        sentence = f"the package index did not give {package}: {errors[-1] if errors else 'pip failed without a word'}"
+        errors = [line for line in complaints.splitlines() if line.startswith("ERROR: ")] or complaints.splitlines()
+        reason = errors[-1].removeprefix("ERROR: ") if errors else "pip failed without a word"
+        sentence = f"the package index did not give {package}: {reason}"
     return AssetError(
         sentence,
         "Check the network and `pip config list`, then run the same command again; "

@@ -248,7 +248,7 @@ if [[ $check_only ]]; then
     exit 1
 fi
 
-mkdir -p "$cache" && [[ -w $cache ]] || die "cannot write to $cache" "Make it writable, or set LOQA_CACHE_DIR to another folder."
+mkdir -p "$cache" 2>/dev/null && [[ -w $cache ]] || die "cannot write to $cache" "Make it writable, or set LOQA_CACHE_DIR to another folder."
 exec 9>"$cache/.setup.lock"
 if ! flock -n 9; then
     echo "setup: another one is running; waiting for it"
