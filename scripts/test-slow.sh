@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The tests of `make test-slow`: every unit test under sanitizers, the slow system tests, and the README's first command in a
+# fresh clone.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. scripts/stages.sh
+
+export PATH=$PATH:$LOQA_CACHE_DIR/tools/prometheus PYTHONDONTWRITEBYTECODE=1
+export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+export UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=suppressions=$PWD/scripts/tsan.supp:second_deadlock_stack=1
+
+sanitized() { # preset
+    [[ -e build-$1/build.ninja ]] || cmake --preset "$1" -DLOQA_CACHE_DIR="$LOQA_CACHE_DIR"
+    cmake --build --preset "$1" -j "${JOBS:-2}"
+    # The thread sanitizer of g++ 12 and 13 cannot start where the kernel spreads addresses wider than it knows.
+    setarch "$(uname -m)" -R ctest --preset "$1" -j "${JOBS:-2}"
+}
+
+slow_system_tests() {
+    local code=0
+    "$LOQA_CACHE_DIR/venv/bin/python" -m pytest -c tests/pytest.ini tests -m slow || code=$?
+    ((code == 5)) && echo "no test is marked slow" && code=0
+    return $code
+}
+
+fresh_clone() {
+    local clone
+    clone=$(mktemp -d)
+    # shellcheck disable=SC2064
+    trap "rm -rf '$clone'" EXIT
+    git clone --quiet "$PWD" "$clone/loqa"
+    env -u MAKEFLAGS -u MAKELEVEL make -C "$clone/loqa" run ONCE=1 CCACHE_BASEDIR="$clone/loqa"
+}
+
+stage "address, undefined" sanitized asan
+stage "threads" sanitized tsan
+stage "slow system tests" slow_system_tests
+stage "make run, fresh clone" fresh_clone
+finish_stages
