@@ -1,10 +1,10 @@
 // The bus: one connection to NATS a process.
 //
-// connect() waits for the first connection and then keeps it for ever: it reconnects with jitter, reads the credentials
-// again each time, and resubscribes by itself. Every function may be called from any thread. A handler runs on a thread
+// connect() makes the first connection or fails; from then on it is kept for ever: lost connections come back with
+// jittered retries, and so do subscriptions. Every function may be called from any thread. A handler runs on a thread
 // of its subscription, one call at a time, and must not block: it puts what is to be done in a queue of its own.
-// Exceptions must not leave a handler. Messages that a handler is too slow for are dropped, oldest kept, and counted in
-// loqa_bus_dropped_total.
+// Messages that a handler is too slow for are dropped, newest first, and counted in loqa_bus_dropped_total. A handler
+// must not end its own subscription, nor throw.
 #pragma once
 
 #include <chrono>
@@ -79,8 +79,13 @@ public:
     virtual std::string connected_url() const = 0;  // without credentials
 };
 
-// Called on a thread of the library when the connection is lost or is back.
-using on_state_change = std::function<void(bool connected)>;
+enum class link {
+    down,    // lost; it is being looked for
+    up,      // back
+    closed,  // for good, because the server refuses the credentials: only a new process can help
+};
+// Called on a thread of the library when the connection changes after connect().
+using on_state_change = std::function<void(link)>;
 
 result<std::unique_ptr<connection>> connect(options options, telemetry::logger log, telemetry::metrics& metrics,
                                             on_state_change on_change = {});

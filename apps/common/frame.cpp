@@ -1,0 +1,270 @@
+#include "frame.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <thread>
+#include <tuple>
+#include <variant>
+
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+#include "loqa/base/process.hpp"
+#include "loqa/bus/embedded_server.hpp"
+#include "loqa/protocol/messages.hpp"
+#include "loqa/protocol/subjects.hpp"
+
+namespace loqa::app {
+namespace {
+
+constexpr seconds status_interval{1};
+constexpr milliseconds last_spans{1000};  // time for the last spans to leave at the end
+
+void complain(const identity& who, const error& e) {
+    std::fputs(fmt::format("{}: {}\n", who.binary, e.text()).c_str(), stderr);
+}
+
+// The settings, or the exit code with which to leave main.
+std::variant<config::settings, int> parse(const identity& who, int argc, char** argv) {
+    CLI::App app(who.description, who.binary);
+    std::string file;
+    bool check = false;
+    bool print = false;
+    bool keys = false;
+    app.add_option("--config", file,
+                   "Configuration file (default: $LOQA_CONFIG, ~/.config/loqa/loqa.yaml, /etc/loqa/loqa.yaml)");
+    app.add_flag("--check-config", check, "Check the configuration, say what is wrong with it, and end");
+    app.add_flag("--print-config", print, "Print a configuration file with every key at its default, and end");
+    app.add_flag("--help-config", keys, "Explain every key of the configuration, and end");
+    app.set_version_flag("--version", std::string(who.binary) + " " + LOQA_VERSION);
+    app.footer(
+        fmt::format("Every key can be overridden in the environment: LOQA_STT_THREADS=1 {0}\n"
+                    "Examples:\n  {0} --config /etc/loqa/loqa.yaml\n  {0} --check-config --config loqa.yaml\n"
+                    "  {0} --print-config > loqa.yaml",
+                    who.binary));
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? 0 : 2;
+    }
+    if (print || keys) {
+        std::fputs((print ? config::example_yaml() : config::help()).c_str(), stdout);
+        return 0;
+    }
+    config::source source{.file = {}, .environment = config::process_environment()};
+    source.file = file.empty() ? config::find_file(source.environment) : fs::path(file);
+    auto settings = config::load(source);
+    if (!settings) {
+        complain(who, settings.error());
+        return 2;
+    }
+    if (check) {
+        for (const auto& warning : settings->warnings)
+            std::fputs(fmt::format("warning: {}\n", warning).c_str(), stdout);
+        std::fputs("configuration valid\n", stdout);
+        return 0;
+    }
+    return std::move(*settings);
+}
+
+telemetry::logger make_logger(const identity& who, const config::settings& settings) {
+    return telemetry::logger::to_stderr(
+        who.component, telemetry::parse_level(settings.telemetry.log_level).value_or(telemetry::level::info),
+        settings.telemetry.log_format == "json");
+}
+
+class process_frame final : public frame {
+public:
+    process_frame(identity who, config::settings settings, shutdown_signal& shutdown)
+        : who_(std::move(who)),
+          settings_(std::move(settings)),
+          shutdown_(shutdown),
+          log_(make_logger(who_, settings_)) {}
+
+    ~process_frame() override {
+        {
+            std::lock_guard lock(mutex_);
+            ending_ = true;
+        }
+        changed_.notify_all();
+        if (status_thread_.joinable()) status_thread_.join();
+        if (tracer_) tracer_->shutdown(clock_.steady() + last_spans);
+        if (bus_ && bus_->connected()) std::ignore = bus_->flush(seconds(1));
+    }
+
+    result<void> start() {
+        for (const auto& warning : settings_.warnings) log_.warn("configuration: {}", warning);
+        auto server =
+            telemetry::metrics_server::start(metrics_, settings_.telemetry.prometheus_bind, who_.metrics_port_offset);
+        if (!server) return fail(std::move(server));
+        metrics_server_ = std::move(*server);
+        if (metrics_server_->port() != 0) log_.debug("metrics on port {}", metrics_server_->port());
+
+        auto options = bus_options();
+        if (!options) return fail(std::move(options));
+        auto connected = bus::connect(std::move(*options), log_, metrics_, [this](bus::link link) {
+            if (link == bus::link::closed)
+                give_up({errc::not_permitted, "bus: the server refuses our credentials for good",
+                         "check bus.username and bus.password"});
+        });
+        if (!connected) return fail(std::move(connected));
+        bus_ = std::move(*connected);
+
+        std::vector<std::unique_ptr<telemetry::span_sink>> sinks;
+        sinks.push_back(
+            telemetry::callback_sink("bus", [this](const std::vector<telemetry::span>& batch) { publish(batch); }));
+        if (!settings_.telemetry.otlp_endpoint.empty()) {
+            auto otlp = telemetry::otlp_sink(
+                {.endpoint = settings_.telemetry.otlp_endpoint,
+                 .insecure = settings_.telemetry.otlp_insecure,
+                 .resource = {{"service.version", LOQA_VERSION}, {"host.name", settings_.node.id}}});
+            if (!otlp) return fail(std::move(otlp));
+            sinks.push_back(std::move(*otlp));
+        }
+        tracer_ = std::make_unique<telemetry::tracer>(who_.component, std::move(sinks), metrics_, log_);
+
+        status_thread_ = std::thread([this] { report_status(); });
+        return {};
+    }
+
+    const config::settings& settings() const override { return settings_; }
+    const loqa::clock& clock() const override { return clock_; }
+    telemetry::logger log() const override { return log_; }
+    telemetry::metrics& metrics() override { return metrics_; }
+    telemetry::tracer& tracer() override { return *tracer_; }
+    bus::connection& bus() override { return *bus_; }
+
+    void set_state(std::string_view state, std::string detail) override {
+        {
+            std::lock_guard lock(mutex_);
+            state_ = state;
+            detail_ = std::move(detail);
+            dirty_ = true;
+        }
+        changed_.notify_all();
+    }
+
+    void give_up(const error& why) override {
+        log_.error(why);
+        gave_up_ = true;
+        shutdown_.request();
+    }
+
+    bool gave_up() const { return gave_up_; }
+
+    void publish_status() {
+        protocol::component_status status{
+            .name = who_.component, .node_id = settings_.node.id, .pid = static_cast<int>(::getpid())};
+        {
+            std::lock_guard lock(mutex_);
+            status.state = state_;
+            status.detail = detail_;
+            dirty_ = false;
+        }
+        std::ignore = bus_->publish(protocol::join(protocol::subject::component_status, who_.component),
+                                    protocol::encode(status));
+    }
+
+private:
+    result<bus::options> bus_options() {
+        const auto& b = settings_.bus;
+        bus::options options{.servers = b.servers,
+                             .name = who_.binary,
+                             .username = b.username,
+                             .password = b.password,
+                             .token = b.token,
+                             .tls_insecure = b.tls_insecure,
+                             .tls_ca = b.tls_ca,
+                             .tls_cert = b.tls_cert,
+                             .tls_key = b.tls_key,
+                             .connect_timeout = b.connect_timeout,
+                             .ping_interval = b.ping_interval,
+                             .pending_messages = static_cast<std::size_t>(b.pending_messages)};
+        if (!b.embedded) return options;
+        if (!who_.owns_bus)
+            return fail(errc::invalid_config, "bus.embedded is true, but {} does not start a bus", who_.binary)
+                .hint("run `loqa up`, or set bus.embedded: false and bus.servers to where the bus is");
+        auto server = bus::embedded_server::start({.data_folder = settings_.data_dir, .port = b.port}, log_);
+        if (!server) return fail(std::move(server));
+        server_ = std::move(*server);
+        if (auto written =
+                bus::write_bus_info(settings_.data_dir, server_->url(bus::role::client), static_cast<int>(::getpid()));
+            !written)
+            return fail(std::move(written));
+        options.servers = {server_->server()};
+        options.username = server_->username(bus::role::core);
+        options.password = server_->password(bus::role::core);
+        return options;
+    }
+
+    void publish(const std::vector<telemetry::span>& batch) {
+        std::string list = "[";
+        for (const auto& span : batch) {
+            if (list.size() > 1) list += ',';
+            list += telemetry::span_to_json(span);
+        }
+        std::ignore = bus_->publish(protocol::subject::trace_spans, list + "]");
+    }
+
+    void report_status() {
+        name_this_thread("status");
+        std::unique_lock lock(mutex_);
+        while (!ending_) {
+            lock.unlock();
+            publish_status();
+            lock.lock();
+            changed_.wait_for(lock, status_interval, [this] { return ending_ || dirty_; });
+        }
+    }
+
+    const identity who_;
+    const config::settings settings_;
+    shutdown_signal& shutdown_;
+    const real_clock clock_;
+    const telemetry::logger log_;
+    telemetry::metrics metrics_;
+    std::unique_ptr<telemetry::metrics_server> metrics_server_;
+    std::unique_ptr<bus::embedded_server> server_;
+    std::unique_ptr<bus::connection> bus_;
+    std::unique_ptr<telemetry::tracer> tracer_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::string state_ = "starting";
+    std::string detail_;
+    bool dirty_ = false;
+    bool ending_ = false;
+    std::atomic<bool> gave_up_{false};
+    std::thread status_thread_;
+};
+
+}  // namespace
+
+int run(const identity& who, int argc, char** argv, const std::function<result<std::unique_ptr<part>>(frame&)>& start) {
+    shutdown_signal shutdown;
+    auto parsed = parse(who, argc, argv);
+    if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
+
+    process_frame frame(who, std::get<config::settings>(std::move(parsed)), shutdown);
+    if (auto started = frame.start(); !started) {
+        frame.log().error(started.error());
+        return 1;
+    }
+    auto own = start(frame);
+    if (!own) {
+        frame.log().error(own.error());
+        frame.set_state("failed", own.error().text());
+        frame.publish_status();
+        return 1;
+    }
+    frame.set_state("ready", (*own)->detail());
+    frame.log().info("ready");
+    const int signal = shutdown.wait();
+    frame.set_state("stopping", "");
+    frame.log().info("ending{}", signal == 0 ? "" : fmt::format(" on signal {}", signal));
+    own->reset();
+    return frame.gave_up() ? 1 : 0;
+}
+
+}  // namespace loqa::app
