@@ -1,0 +1,109 @@
+#include "loqa/intent/document.hpp"
+
+#include <charconv>
+
+#include <nlohmann/json.hpp>
+#include <yaml-cpp/yaml.h>
+
+namespace loqa::intent {
+namespace {
+
+constexpr std::size_t max_nodes = 500'000;  // YAML aliases can make a small file endless
+constexpr std::size_t max_depth = 40;
+
+bool convert(const YAML::Node& from, const std::string& file, std::size_t depth, std::size_t& budget, document& to) {
+    if (depth > max_depth || budget == 0) return false;
+    --budget;
+    to.where = {file, from.Mark().line + 1, from.Mark().column + 1};
+    if (from.IsScalar()) {
+        to.type = document::kind::scalar;
+        to.scalar = from.Scalar();
+        to.quoted = from.Tag() == "!";
+    } else if (from.IsSequence()) {
+        to.type = document::kind::list;
+        for (const auto& item : from)
+            if (!convert(item, file, depth + 1, budget, to.items.emplace_back())) return false;
+    } else if (from.IsMap()) {
+        to.type = document::kind::map;
+        for (const auto& member : from) {
+            to.members.emplace_back(member.first.IsScalar() ? member.first.Scalar() : std::string(), document{});
+            if (!convert(member.second, file, depth + 1, budget, to.members.back().second)) return false;
+        }
+    }
+    return true;
+}
+
+bool convert(const nlohmann::ordered_json& from, const std::string& file, std::size_t depth, document& to) {
+    if (depth > max_depth) return false;
+    to.where.file = file;
+    if (from.is_object()) {
+        to.type = document::kind::map;
+        for (const auto& [key, value] : from.items()) {
+            to.members.emplace_back(key, document{});
+            if (!convert(value, file, depth + 1, to.members.back().second)) return false;
+        }
+    } else if (from.is_array()) {
+        to.type = document::kind::list;
+        for (const auto& item : from)
+            if (!convert(item, file, depth + 1, to.items.emplace_back())) return false;
+    } else if (!from.is_null()) {
+        to.type = document::kind::scalar;
+        to.quoted = from.is_string();
+        to.scalar = from.is_string() ? from.get<std::string>() : from.dump();
+    }
+    return true;
+}
+
+}  // namespace
+
+const document* document::find(std::string_view key) const {
+    for (const auto& [name, member] : members)
+        if (name == key) return &member;
+    return nullptr;
+}
+
+slot_value document::value() const {
+    if (!quoted) {
+        if (scalar == "true" || scalar == "True") return true;
+        if (scalar == "false" || scalar == "False") return false;
+        const char* end = scalar.data() + scalar.size();
+        std::int64_t whole = 0;
+        if (const auto [rest, code] = std::from_chars(scalar.data(), end, whole); code == std::errc{} && rest == end)
+            return whole;
+        double real = 0;
+        if (const auto [rest, code] = std::from_chars(scalar.data(), end, real);
+            code == std::errc{} && rest == end && !scalar.empty())
+            return real;
+    }
+    return scalar;
+}
+
+result<document> parse_document(std::string_view text, std::string_view name) {
+    document out;
+    const std::string file(name);
+    out.where.file = file;
+    if (file.ends_with(".json")) {
+        try {
+            if (!convert(nlohmann::ordered_json::parse(text), file, 0, out))
+                return fail(errc::invalid_config, "{}: nested deeper than {} levels", file, max_depth);
+        } catch (const nlohmann::json::exception& e) {
+            return fail(errc::invalid_config, "{}: {}", file, e.what());
+        }
+        return out;
+    }
+    try {
+        std::size_t budget = max_nodes;
+        if (!convert(YAML::Load(std::string(text)), file, 0, budget, out))
+            return fail(errc::invalid_config, "{}: more than {} entries, or nested deeper than {} levels", file,
+                        max_nodes, max_depth);
+    } catch (const YAML::Exception& e) {
+        return fail(errc::invalid_config, "{}:{}:{}: {}", file, e.mark.line + 1, e.mark.column + 1, e.msg);
+    }
+    return out;
+}
+
+failure wrong(const document& at, std::string_view what) {
+    return fail(errc::invalid_config, "{}: {}", to_string(at.where), what);
+}
+
+}  // namespace loqa::intent
