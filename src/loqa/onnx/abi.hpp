@@ -55,7 +55,6 @@ inline constexpr slot<status*(const session*, std::size_t*)> get_input_count{30}
 inline constexpr slot<status*(const session*, std::size_t*)> get_output_count{31};
 inline constexpr slot<status*(const session*, std::size_t index, allocator*, char**)> get_input_name{36};
 inline constexpr slot<status*(const session*, std::size_t index, allocator*, char**)> get_output_name{37};
-inline constexpr slot<status*(run_options**)> create_run_options{39};
 inline constexpr slot<status*(const memory_info*, void* data, std::size_t bytes, const std::int64_t* shape,
                               std::size_t dimensions, element, value**)>
     create_tensor_over{49};
@@ -73,11 +72,9 @@ inline constexpr slot<void(status*)> release_status{93};
 inline constexpr slot<void(memory_info*)> release_memory_info{94};
 inline constexpr slot<void(session*)> release_session{95};
 inline constexpr slot<void(value*)> release_value{96};
-inline constexpr slot<void(run_options*)> release_run_options{97};
 inline constexpr slot<void(shape_info*)> release_shape_info{99};
 inline constexpr slot<void(session_options*)> release_session_options{100};
 inline constexpr slot<status*(session_options*, const char* key, const char* value)> add_session_entry{130};
-inline constexpr slot<status*(run_options*, const char* key, const char* value)> add_run_entry{165};
 
 // The table that has every slot above.
 inline constexpr std::uint32_t version = 17;

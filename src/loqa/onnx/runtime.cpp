@@ -66,10 +66,7 @@ result<std::vector<std::string>> names(const abi::table& api, const abi::session
 class ort_model final : public model {
 public:
     ort_model(abi::table api, fs::path file, options options)
-        : api_(api), file_(std::move(file)), options_(std::move(options)) {
-        for (const auto& name : options_.inputs) input_names_.push_back(name.c_str());
-        for (const auto& name : options_.outputs) output_names_.push_back(name.c_str());
-    }
+        : api_(api), file_(std::move(file)), options_(std::move(options)) {}
 
     result<void> open() {
         held<abi::session_options> settings(api_, abi::release_session_options);
@@ -79,18 +76,19 @@ public:
             !ok)
             return ok;
         auto* s = settings.get();
-        // Lengths vary from call to call: a memory pattern learnt from one does not fit the next, and an arena keeps
-        // for ever what the longest one took.
-        if (auto ok = all({api_(abi::disable_memory_pattern, s), api_(abi::disable_cpu_arena, s),
+        // A memory pattern learnt from one length does not fit the next; an arena keeps for ever what the longest took.
+        if (auto ok = all({api_(abi::disable_memory_pattern, s),
+                           options_.keep_memory ? nullptr : api_(abi::disable_cpu_arena, s),
                            api_(abi::set_log_level, s, static_cast<int>(abi::log_level::fatal)),
                            api_(abi::set_intra_op_threads, s, options_.threads), api_(abi::set_inter_op_threads, s, 1),
+                           // Waiting threads sleep: spinning takes the cores from the other engines of the machine.
                            api_(abi::add_session_entry, s, "session.intra_op.allow_spinning", "0"),
                            api_(abi::create_session, environment_.get(), file_.c_str(), s, session_.out()),
                            api_(abi::create_cpu_memory_info, abi::allocator_type::device, abi::memory_type::standard,
                                 memory_.out())});
             !ok)
             return ok;
-        return check_names();
+        return bind_names();
     }
 
     result<std::vector<tensor>> run(std::span<const tensor> inputs) override {
@@ -132,11 +130,14 @@ private:
         return first;
     }
 
-    result<void> check_names() const {
+    result<void> bind_names() {
         auto inputs = names(api_, session_.get(), true, file_);
         if (!inputs) return fail(std::move(inputs));
         auto outputs = names(api_, session_.get(), false, file_);
         if (!outputs) return fail(std::move(outputs));
+        if (options_.inputs.empty()) options_.inputs = *inputs;
+        if (options_.outputs.empty()) options_.outputs = *outputs;
+
         const auto has = [](const std::vector<std::string>& list, const std::string& name) {
             return std::ranges::find(list, name) != list.end();
         };
@@ -151,6 +152,9 @@ private:
             if (!has(options_.inputs, name)) return wrong("wants an input", name);
         for (const auto& name : options_.outputs)
             if (!has(*outputs, name)) return wrong("has no output", name);
+
+        for (const auto& name : options_.inputs) input_names_.push_back(name.c_str());
+        for (const auto& name : options_.outputs) output_names_.push_back(name.c_str());
         return {};
     }
 
@@ -200,8 +204,8 @@ private:
 
     const abi::table api_;
     const fs::path file_;
-    const options options_;
-    std::vector<const char*> input_names_, output_names_;
+    options options_;
+    std::vector<const char*> input_names_, output_names_;  // into options_
     // In this order: the session is released before the environment that it lives in.
     held<abi::environment> environment_{api_, abi::release_environment};
     held<abi::memory_info> memory_{api_, abi::release_memory_info};

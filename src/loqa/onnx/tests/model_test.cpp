@@ -78,6 +78,15 @@ TEST_F(Model, ComputesForEachLengthItIsGiven) {
     }
 }
 
+TEST_F(Model, TakesTheModelsOwnNamesWhenItIsGivenNone) {
+    auto loaded = model::load(written(adding_model()), {.keep_memory = true});
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    const tensor inputs[] = {{{1}, std::vector<float>{1}}, {{1}, std::vector<float>{2}}};
+    auto outputs = (*loaded)->run(inputs);
+    ASSERT_TRUE(outputs) << outputs.error().text();
+    EXPECT_EQ(outputs->front().floats()[0], 3.F);
+}
+
 TEST_F(Model, AWrongInputIsAnErrorThatNamesTheFile) {
     auto loaded = model::load(written(adding_model()), adding());
     ASSERT_TRUE(loaded) << loaded.error().text();
@@ -112,12 +121,13 @@ TEST_P(Refuses, AFileThatIsNotTheModel) {
 
 INSTANTIATE_TEST_SUITE_P(
     Files, Refuses,
-    testing::Values(refusal{"empty", "", {}, errc::model_truncated},
-                    refusal{"cut", adding_model().substr(0, adding_model().size() / 2), {}, errc::model_truncated},
-                    refusal{"not_a_model", "<html>404</html>", {}, errc::model_truncated},
-                    refusal{"other_input", adding_model(), {1, {"a", "c"}, {"y"}}, errc::engine_failed},
-                    refusal{"one_input_too_few", adding_model(), {1, {"a"}, {"y"}}, errc::engine_failed},
-                    refusal{"other_output", adding_model(), {1, {"a", "b"}, {"z"}}, errc::engine_failed}),
+    testing::Values(
+        refusal{"empty", "", {}, errc::model_truncated},
+        refusal{"cut", adding_model().substr(0, adding_model().size() / 2), {}, errc::model_truncated},
+        refusal{"not_a_model", "<html>404</html>", {}, errc::model_truncated},
+        refusal{"other_input", adding_model(), {.inputs = {"a", "c"}, .outputs = {"y"}}, errc::engine_failed},
+        refusal{"one_input_too_few", adding_model(), {.inputs = {"a"}, .outputs = {"y"}}, errc::engine_failed},
+        refusal{"other_output", adding_model(), {.inputs = {"a", "b"}, .outputs = {"z"}}, errc::engine_failed}),
     [](const auto& row) { return std::string(row.param.name); });
 
 TEST_F(Model, AFileThatIsNotThereIsMissing) {
