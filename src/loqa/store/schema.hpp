@@ -1,0 +1,42 @@
+// The tables of the file, as the steps that lead from an empty one to the present. A file's user_version says how many
+// of them it has taken, so there is one list for all modules; a step that was released never changes.
+#pragma once
+
+namespace loqa::store {
+
+inline constexpr const char* migrations[] = {
+    // IF NOT EXISTS: a file of loqa-core has these two tables already, and user_version 0.
+    R"sql(
+CREATE TABLE IF NOT EXISTS sessions (
+    session_id TEXT PRIMARY KEY,
+    actor_id TEXT,
+    privacy_scope TEXT,
+    created_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    trace_id TEXT,
+    actor_id TEXT,
+    event_type TEXT NOT NULL,
+    payload TEXT,
+    privacy_scope TEXT,
+    created_at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_by_session ON events (session_id, created_at);
+CREATE INDEX IF NOT EXISTS events_by_age ON events (created_at);
+CREATE TABLE timers (
+    id TEXT PRIMARY KEY,
+    label TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    target TEXT NOT NULL,
+    state TEXT NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    due_at_ms INTEGER NOT NULL,
+    remaining_ms INTEGER,
+    created_at_ms INTEGER NOT NULL
+);
+)sql",
+};
+
+}  // namespace loqa::store
