@@ -1,0 +1,149 @@
+"""The bus as tests see it: nats-py behind plain blocking calls.
+
+The connection lives on a thread of its own. A message is stamped with time.monotonic() when it arrives there, so that what the test
+does meanwhile does not enter into measured times. Reconnects by itself.
+"""
+
+import asyncio
+import json
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import nats
+
+
+@dataclass(frozen=True)
+class Message:
+    subject: str
+    data: bytes
+    headers: dict[str, str]
+    arrived: float  # time.monotonic()
+
+    def json(self) -> Any:
+        return json.loads(self.data)
+
+    @property
+    def session_id(self) -> str | None:
+        """None where the payload is not one of Loqa's."""
+        try:
+            return self.json().get("session_id")
+        except (ValueError, AttributeError):
+            return None
+
+
+class Inbox:
+    """What arrived on one subscription, in order."""
+
+    def __init__(self, subject: str) -> None:
+        self.subject = subject
+        self._messages: queue.Queue[Message] = queue.Queue()
+
+    def put(self, message: Message) -> None:
+        self._messages.put(message)
+
+    def get(self, timeout: float, wanted: Callable[[Message], bool] = lambda _: True) -> Message:
+        """The next message that is wanted; those before it are dropped."""
+        deadline = time.monotonic() + timeout
+        others = 0
+        while True:
+            try:
+                message = self._messages.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise TimeoutError(f"nothing wanted on {self.subject} within {timeout} s ({others} others)") from None
+            if wanted(message):
+                return message
+            others += 1
+
+    def of_session(self, session_id: str, timeout: float) -> Message:
+        return self.get(timeout, lambda message: message.session_id == session_id)
+
+    def drain(self) -> list[Message]:
+        """All that is there now."""
+        found = []
+        while not self._messages.empty():
+            found.append(self._messages.get_nowait())
+        return found
+
+
+class Bus:
+    def __init__(self, url: str, timeout: float = 5) -> None:
+        self.errors: list[str] = []  # what the server or the library complained about
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="bus", daemon=True)
+        self._thread.start()
+        self._connection = nats.NATS()
+        try:
+            self._wait(self._connect(url), timeout)
+        except BaseException:
+            self._stop_loop()
+            raise
+
+    async def _connect(self, url: str) -> None:
+        async def note(error: Exception) -> None:
+            self.errors.append(str(error))
+
+        await self._connection.connect(
+            url,
+            name="system test",
+            error_cb=note,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.05,
+            connect_timeout=2,
+        )
+
+    def _wait(self, work: Any, timeout: float) -> Any:
+        future: Future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(timeout)
+        finally:
+            future.cancel()
+
+    def publish(self, subject: str, payload: bytes | str | dict = b"", headers: dict[str, str] | None = None) -> None:
+        if isinstance(payload, dict):
+            payload = json.dumps(payload)
+        if isinstance(payload, str):
+            payload = payload.encode()
+        self._wait(self._connection.publish(subject, payload, headers=headers), 5)
+
+    def subscribe(self, subject: str) -> Inbox:
+        """Once this returns the server knows of the subscription."""
+        inbox = Inbox(subject)
+
+        async def arrive(message: Any) -> None:
+            inbox.put(Message(message.subject, message.data, dict(message.headers or {}), time.monotonic()))
+
+        async def start() -> None:
+            await self._connection.subscribe(subject, cb=arrive, pending_msgs_limit=0, pending_bytes_limit=0)
+            await self._connection.flush(5)
+
+        self._wait(start(), 6)
+        return inbox
+
+    def request(self, subject: str, payload: dict | None = None, timeout: float = 2) -> Any:
+        async def ask() -> Any:
+            return await self._connection.request(subject, json.dumps(payload or {}).encode(), timeout=timeout)
+
+        return json.loads(self._wait(ask(), timeout + 1).data)
+
+    def flush(self, timeout: float = 5) -> None:
+        """Returns when the server has seen all that was published: one round trip."""
+        self._wait(self._connection.flush(timeout), timeout + 1)
+
+    @property
+    def max_payload(self) -> int:
+        return self._connection.max_payload
+
+    def close(self) -> None:
+        try:
+            self._wait(self._connection.close(), 5)
+        finally:
+            self._stop_loop()
+
+    def _stop_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)

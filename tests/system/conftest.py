@@ -1,0 +1,150 @@
+"""Fixtures of the system tests: instances of the real binaries, the bus, spoken sentences.
+
+LOQA_BIN names another folder of binaries than build/bin.
+"""
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import client
+import pcm
+import voices as voice_makers
+from bus import Bus
+from local_loqa import BINARIES, CACHE, Instance
+
+_LOG_TAIL = 12_000
+
+
+@pytest.fixture(scope="session", autouse=True)
+def binaries() -> Path:
+    for name in ("loqa", "loqad", "loqa-stt", "loqa-tts"):
+        if not (BINARIES / name).exists():
+            pytest.exit(
+                f"{BINARIES / name} is not there: run `make build`, or name the folder in LOQA_BIN", returncode=2
+            )
+    return BINARIES
+
+
+_alive: list[Instance] = []
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for instance in _alive:
+            if log := instance.log():
+                report.sections.append((f"log of {instance.data}", log[-_LOG_TAIL:]))
+
+
+@contextmanager
+def _managed(instance: Instance) -> Iterator[Instance]:
+    _alive.append(instance)
+    try:
+        yield instance
+    finally:
+        instance.destroy()
+        _alive.remove(instance)
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """The instance that most tests share: they may use it, and leave it as they found it."""
+    with _managed(Instance(tmp_path_factory.mktemp("shared"))) as shared:
+        yield shared.start()
+
+
+@pytest.fixture(scope="session")
+def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[pcm.Clip], str]]:
+    """Writes down a clip. It has an instance of its own, since an instance answers whatever it hears."""
+    with _managed(Instance(tmp_path_factory.mktemp("recogniser"))) as own:
+        own.start()
+        yield lambda clip: client.transcribe(own.bus, clip)
+
+
+@pytest.fixture
+def fresh_instance(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
+    """Makes instances of a test's own, not started yet: fresh_instance(environment=…, config=…, data=…)."""
+    made: list[Instance] = []
+
+    def make(**options: object) -> Instance:
+        made.append(Instance(tmp_path / f"instance-{len(made)}", **options))
+        _alive.append(made[-1])
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.destroy()
+        _alive.remove(one)
+
+
+@pytest.fixture
+def outer_bus() -> Iterator[str]:
+    """URL of a nats-server without credentials, on loopback: the bus of those who run their own."""
+    program = CACHE / "engines" / "nats-server" / "nats-server"
+    command = [str(program), "--addr", "127.0.0.1", "--port", "-1"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as server:
+        try:
+            port = None
+            for line in server.stderr:
+                if found := re.search(r"Listening for client connections on 127\.0\.0\.1:(\d+)", line):
+                    port = found[1]
+                if "Server is ready" in line:
+                    break
+            assert port, "nats-server did not start"
+            yield f"nats://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def bus(instance: Instance) -> Bus:
+    """A connection to the shared instance, as any client of it has."""
+    return instance.bus
+
+
+@pytest.fixture
+def no_timers(instance: Instance) -> Iterator[None]:
+    """The shared instance has no timers before the test and none after it."""
+
+    def cancel_all() -> None:
+        for timer in instance.bus.request("timers.list")["timers"]:
+            instance.bus.request("timers.cancel", {"id": timer["id"]})
+
+    cancel_all()
+    yield
+    cancel_all()
+
+
+@pytest.fixture(scope="session")
+def voices(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """voices("flite-slt", "what time is it") is a WAV file."""
+    folder = tmp_path_factory.mktemp("voices")
+
+    def speak(voice: str, text: str) -> Path:
+        if program := voice_makers.missing_program(voice):
+            pytest.skip(f"{program} is not installed: run scripts/setup.sh test")
+        return voice_makers.speak(voice, text, folder)
+
+    return speak
+
+
+@pytest.fixture(scope="session")
+def piper(tmp_path_factory: pytest.TempPathFactory, instance: Instance) -> Callable[[str], Path]:
+    """A sentence in Loqa's own voice, asked for as a client of loqa-core asks."""
+    folder = tmp_path_factory.mktemp("piper")
+    made: dict[str, Path] = {}
+
+    def speak(text: str) -> Path:
+        if text not in made:
+            made[text] = folder / f"{len(made)}.wav"
+            pcm.write_wav(made[text], client.synthesise(instance.bus, text))
+        return made[text]
+
+    return speak
