@@ -307,7 +307,11 @@ private:
         compiled.excludes_context = conditions(block.excludes_context);
         for (const auto& word : block.required_keywords)
             compiled.required_keywords.push_back(to_lower(decode_utf8(word)));
-        for (const auto& [name, value] : block.slots) compiled.slots.emplace_back(name, value);
+        for (const auto& [name, value] : block.slots) {
+            compiled.slots.emplace_back(name, value);
+            if (const auto key = out_.keys.find(name); key != out_.keys.end())
+                compiled.own_context.push_back({key->second, context_value(value)});
+        }
         compiled.metadata = block.metadata;
         compiled.response = block.response.empty() ? "default" : block.response;
         if (const auto mark = block.metadata.find(options_.custom_metadata_key); mark != block.metadata.end()) {

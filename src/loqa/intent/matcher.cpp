@@ -217,8 +217,9 @@ progress matcher::feed(std::string_view partial, const context& where) const {
     look.run(readings, true);
     auto& found = look.continuations();
     out.complete = found.complete;
-    out.can_grow = found.can_grow;
-    out.open_text = found.open_text;
+    // Free text could swallow anything: behind a complete command it is not worth waiting for.
+    out.can_grow = found.grows || found.text_next || (found.grows_after_text && !found.complete);
+    out.open_text = found.text_next || found.ends_in_text || (found.grows_after_text && !found.complete);
     out.next_words = std::move(found.words);
     return out;
 }

@@ -107,6 +107,7 @@ struct compiled_condition {
 struct compiled_block {
     std::uint32_t intent = 0;  // in program::intents
     std::vector<compiled_condition> requires_context, excludes_context;
+    std::vector<context_pair> own_context;  // its fixed slots, as context
     std::vector<std::u32string> required_keywords;
     std::vector<std::pair<std::string, slot_value>> slots;
     std::map<std::string, slot_value> metadata;

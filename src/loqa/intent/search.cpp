@@ -52,7 +52,6 @@ void for_each_wildcard_end(std::u32string_view text, std::u32string_view what, s
 }  // namespace
 
 void continuation_sink::add(std::u32string_view word) {
-    can_grow = true;
     if (words.size() >= limit) return;
     while (!word.empty() && is_space(word.front())) word.remove_prefix(1);
     const std::size_t end = std::min(word.find(U' '), word.size());
@@ -65,7 +64,7 @@ bool better(const program& p, const reading& a, const reading& b) {
     if (a.unknown != b.unknown) return a.unknown < b.unknown;
     const auto rank = [](const reading& r) {
         return std::tuple(!r.custom, !r.names_entity, r.names_entity ? -r.name_length : 0, r.wildcards, -r.literal,
-                          r.wildcard_length);
+                          r.wildcard_length, -r.checked);
     };
     const auto ra = rank(a), rb = rank(b);
     if (ra != rb) return ra < rb;
@@ -295,12 +294,10 @@ void search::run_template(std::uint32_t index, std::uint8_t form) {
 void search::grow_text(const chunk& c, std::u32string_view t, std::size_t position, std::size_t skip) {
     const auto what = p_.text_of(c).substr(skip);
     position = skip_spaces(t, position);
-    if (position >= t.size()) {
-        sink_.add(what);
-        return;
-    }
-    const auto rest = t.substr(position);
-    if (rest.size() < what.size() && what.starts_with(rest)) sink_.add(what.substr(rest.size()));
+    const auto rest = position >= t.size() ? std::u32string_view() : t.substr(position);
+    if (rest.size() >= what.size() || !what.starts_with(rest)) return;
+    sink_.grows = true;
+    sink_.add(what.substr(rest.size()));
 }
 
 void search::step_text(const node& n, state at) {
@@ -334,8 +331,9 @@ void search::step_text(const node& n, state at) {
             push(next, n.next);
         });
         std::reverse(s_.stack.begin() + static_cast<std::ptrdiff_t>(first), s_.stack.end());
-        if (mode_ == mode::grow) {
-            sink_.open_text = true;
+        // Free text that no word of the template stands before is no sign of a command.
+        if (mode_ == mode::grow && at.literal > 0) {
+            sink_.grows_after_text = true;
             sink_.add(what);
         }
         return;
@@ -408,10 +406,10 @@ void search::step_list(const node& n, const state& at) {
     const compiled_list& list = p_.lists[n.a];
     const auto t = text(at);
     if (mode_ == mode::grow && skip_spaces(t, at.position) >= t.size() && !at.open) {
-        sink_.can_grow = true;
         if (list.type == compiled_list::kind::wildcard) {
-            sink_.open_text = true;
+            sink_.text_next = sink_.text_next || at.literal > 0;
         } else {
+            sink_.grows = true;
             list.words.continuations(t, t.size(), 12, [&](std::u32string_view word) { sink_.add(word); });
         }
         return;
@@ -451,7 +449,10 @@ void search::step_list(const node& n, const state& at) {
             push(next, n.next);
         }
         if (mode_ == mode::grow)
-            list.words.continuations(t, base, 12, [&](std::u32string_view word) { sink_.add(word); });
+            list.words.continuations(t, base, 12, [&](std::u32string_view word) {
+                sink_.grows = true;
+                sink_.add(word);
+            });
         if (mode_ == mode::diagnose && !list.words.empty()) {
             // Up to three words that the list does not have.
             std::size_t end = base;
@@ -504,7 +505,7 @@ void search::step_list(const node& n, const state& at) {
             next.position = found.end;
             push(next, n.next);
         }
-        if (mode_ == mode::grow) sink_.open_text = sink_.can_grow = true;
+        if (mode_ == mode::grow && at.literal > 0) sink_.grows_after_text = true;
     }
     std::reverse(s_.stack.begin() + static_cast<std::ptrdiff_t>(first), s_.stack.end());
 }
@@ -603,11 +604,14 @@ void search::step_range(const node& n, const compiled_list& list, const state& a
             list.words.find(t, at.position,
                             [&](std::uint32_t value, std::size_t end) { take_words(at.position, value, end); });
             if (mode_ == mode::grow)
-                list.words.continuations(t, at.position, 12, [&](std::u32string_view word) { sink_.add(word); });
+                list.words.continuations(t, at.position, 12, [&](std::u32string_view word) {
+                    sink_.grows = true;
+                    sink_.add(word);
+                });
         } else {
             for (std::size_t begin = at.position + 1; begin < t.size(); ++begin)
                 list.words.find(t, begin, [&](std::uint32_t value, std::size_t end) { take_words(begin, value, end); });
-            if (mode_ == mode::grow) sink_.open_text = sink_.can_grow = true;
+            if (mode_ == mode::grow && at.literal > 0) sink_.grows_after_text = true;
         }
     }
     std::reverse(s_.stack.begin() + static_cast<std::ptrdiff_t>(first), s_.stack.end());
@@ -619,8 +623,10 @@ void search::step_end(const state& at) {
     while (end > begin && t[end - 1] == U' ') --end;
     std::uint32_t head = at.head;
     if (at.open) {
-        if (mode_ == mode::grow) sink_.open_text = sink_.can_grow = true;
-        if (begin == end) return;
+        if (begin == end) {
+            if (mode_ == mode::grow) sink_.text_next = true;
+            return;
+        }
         head = close_wildcard(at, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end));
         begin = end;
     }
@@ -644,14 +650,20 @@ void search::step_end(const state& at) {
         if (one.unknown) r.unknown += static_cast<std::int32_t>(one.end - one.begin);
     }
 
-    // What is known of the context: the values taken (the last counts), then what the caller said.
+    // What is known of the context: the values taken (the last counts), then what the caller said. A template that
+    // names nothing vouches for the context it asks for by its own slots ("is anything vibrating").
+    bool names_something = false;
+    for (std::uint32_t l = head; l != none; l = s_.links[l].parent) {
+        const link& one = s_.links[l];
+        names_something = names_something || one.unknown ||
+                          (one.value != none && p_.lists[one.list].type == compiled_list::kind::text &&
+                           p_.lists[one.list].values[one.value].context_count > 0);
+    }
     const auto known = [&](std::uint32_t key) -> std::pair<std::uint32_t, const slot_value*> {
         for (std::uint32_t l = head; l != none; l = s_.links[l].parent) {
             const link& one = s_.links[l];
-            if (one.value == none || one.wildcard || one.digits) continue;
-            const compiled_list& list = p_.lists[one.list];
-            if (list.type != compiled_list::kind::text) continue;
-            const compiled_value& value = list.values[one.value];
+            if (one.value == none || p_.lists[one.list].type != compiled_list::kind::text) continue;
+            const compiled_value& value = p_.lists[one.list].values[one.value];
             for (std::uint32_t i = 0; i < value.context_count; ++i)
                 if (p_.pairs[value.context + i].key == key)
                     return {p_.pairs[value.context + i].value,
@@ -659,6 +671,9 @@ void search::step_end(const state& at) {
         }
         for (const auto& given : s_.caller)
             if (given.pair.key == key) return {given.pair.value, given.value};
+        if (!names_something)
+            for (const auto& pair : block_->own_context)
+                if (pair.key == key) return {pair.value, &p_.context_value_list[pair.value]};
         return {none, nullptr};
     };
     for (const auto& condition : block_->excludes_context) {
@@ -673,10 +688,12 @@ void search::step_end(const state& at) {
             return;
         }
         if (!condition.any_of.empty() && std::ranges::find(condition.any_of, value) == condition.any_of.end()) return;
+        if (!condition.any_of.empty()) ++r.checked;
         if (condition.slot != none) r.from_context.emplace_back(condition.slot, *content);
     }
     if (mode_ == mode::grow) {
         sink_.complete = true;
+        sink_.ends_in_text = sink_.ends_in_text || at.open;
         return;
     }
 

@@ -39,8 +39,9 @@ struct reading {
     std::int32_t wildcards = 0;
     std::int32_t literal = 0;  // characters that the template itself spells
     std::int32_t wildcard_length = 0;
-    std::int32_t unknown = 0;                                        // characters taken for unknown names
-    std::vector<link> values;                                        // in order
+    std::int32_t checked = 0;  // values of the context that the template asked for
+    std::int32_t unknown = 0;  // characters taken for unknown names
+    std::vector<link> values;  // in order
     std::vector<std::pair<std::uint32_t, slot_value>> from_context;  // slot, value
 };
 
@@ -84,7 +85,11 @@ struct scratch {
 
 // What feed() asks for: what could come next.
 struct continuation_sink {
-    bool complete = false, can_grow = false, open_text = false;
+    bool complete = false;          // a template is through
+    bool ends_in_text = false;      // … and its last part is free text
+    bool grows = false;             // a template goes on with its own words or a list
+    bool grows_after_text = false;  // a template goes on behind free text that has begun
+    bool text_next = false;         // free text may come next
     std::vector<std::string> words;
     std::size_t limit = 64;
     void add(std::u32string_view word);
