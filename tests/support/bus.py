@@ -39,8 +39,9 @@ class Message:
 class Inbox:
     """What arrived on one subscription, in order."""
 
-    def __init__(self, subject: str) -> None:
+    def __init__(self, subject: str, unsubscribe: Callable[[], None]) -> None:
         self.subject = subject
+        self.close = unsubscribe
         self._messages: queue.Queue[Message] = queue.Queue()
 
     def put(self, message: Message) -> None:
@@ -112,16 +113,18 @@ class Bus:
 
     def subscribe(self, subject: str) -> Inbox:
         """Once this returns the server knows of the subscription."""
-        inbox = Inbox(subject)
 
         async def arrive(message: Any) -> None:
             inbox.put(Message(message.subject, message.data, dict(message.headers or {}), time.monotonic()))
 
-        async def start() -> None:
-            await self._connection.subscribe(subject, cb=arrive, pending_msgs_limit=0, pending_bytes_limit=0)
+        async def start() -> Any:
+            # No limits: a test that lost messages on its own side would blame Loqa for it.
+            made = await self._connection.subscribe(subject, cb=arrive, pending_msgs_limit=0, pending_bytes_limit=0)
             await self._connection.flush(5)
+            return made
 
-        self._wait(start(), 6)
+        inbox = Inbox(subject, lambda: self._wait(subscription.unsubscribe(), 5))
+        subscription = self._wait(start(), 6)
         return inbox
 
     def request(self, subject: str, payload: dict | None = None, timeout: float = 2) -> Any:

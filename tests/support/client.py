@@ -50,6 +50,13 @@ class Satellite:
         self.sound = bus.subscribe(f"tts.pcm.{self.session_id}")
         self.ended = bus.subscribe("session.ended")
 
+    def __enter__(self) -> "Satellite":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.sound.close()
+        self.ended.close()
+
     def ask_at_once(self, clip: Clip, timeout: float) -> Answer:
         send_at_once(self._bus, self.session_id, clip)
         return self.answer(timeout)

@@ -4,6 +4,7 @@ Everything it starts inherits a marker in its environment, by which its processe
 is ever signalled.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -174,15 +175,11 @@ class Instance:
         self.disconnect()
         if self._up and self._up.poll() is None:
             self._up.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._up.wait(END_S)
-            except subprocess.TimeoutExpired:
-                pass
         for pid in self.processes():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         if self._up:
             self._up.wait(END_S)
 

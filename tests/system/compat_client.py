@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A client of the older protocol, for nats-py and nothing else: it knows loqa-core's subjects and JSON payloads alone.
 
-It is kept as clients in the field are: no header, no subject and no field that loqa-core does not have. Run it by hand with
+It is kept as clients in the field are: no header, no subject and no field that loqa-core does not have. By hand:
     compat_client.py NATS_URL say question.wav answer.wav
     compat_client.py NATS_URL ask "what time is it" answer.wav
     compat_client.py NATS_URL speak "good morning" answer.wav
@@ -175,9 +175,7 @@ async def _main() -> None:
     try:
         reply = await getattr(client, options.action)(options.what)
         reply.save(options.out)
-        print(
-            f"heard {reply.transcript!r}; answer of {len(reply.pcm)} bytes in {options.out}; completed: {reply.completed}"
-        )
+        print(f"heard {reply.transcript!r}; {len(reply.pcm)} bytes in {options.out}; completed: {reply.completed}")
     finally:
         await client.close()
 

@@ -33,7 +33,8 @@ def wait_for_a_turn(bus: Bus, question: pcm.Clip, timeout: float) -> client.Answ
     deadline = time.monotonic() + timeout
     while True:
         try:
-            answer = client.Satellite(bus).ask_at_once(question, timeout=1.0)
+            with client.Satellite(bus) as satellite:
+                answer = satellite.ask_at_once(question, timeout=1.0)
             if answer.outcome == "answered" and answer.clip:
                 return answer
         except TimeoutError:

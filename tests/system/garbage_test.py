@@ -26,11 +26,28 @@ def with_children(subject: str) -> list[str]:
     return [subject, f"{subject}.x", f"{subject}.%"]
 
 
+FIELDS = (
+    *(
+        "session_id",
+        "sequence",
+        "sample_rate",
+        "channels",
+        "pcm",
+        "final",
+        "text",
+        "partial",
+        "timestamp",
+        "confidence",
+    ),
+    *("prompt", "target", "voice", "id", "label", "duration_ms", "name", "node_id", "state", "pid", "components"),
+    *("heard", "reply", "outcome", "stages_ms", "spans"),
+)
+
+
 def hostile_json(subject: str) -> list[bytes]:
     """JSON of the right names with values that are not right."""
     values = [None, True, -1, 1e300, 2**63, "", "\u0000", "x" * 70_000, [], {}, [[]], "\ud800"]
-    names = ["session_id", "sequence", "sample_rate", "channels", "pcm", "final", "text", "partial", "timestamp", "confidence", "prompt", "target", "voice", "id", "label", "duration_ms", "name", "node_id", "state", "pid", "components", "heard", "reply", "outcome", "stages_ms", "spans"]
-    found = [json.dumps({name: value for name in names}).encode() for value in values]
+    found = [json.dumps({name: value for name in FIELDS}).encode() for value in values]
     whole = {
         "session_id": "garbage", "sequence": 0, "sample_rate": 16_000, "channels": 1, "pcm": "AAAA", "final": False,
         "text": "", "partial": False, "timestamp": "now", "confidence": 0,

@@ -149,10 +149,8 @@ def test_any_rate_mono_or_stereo(
     instance: Instance, voices: Callable[[str, str], Path], tmp_path: Path, rate_hz: int, channels: int
 ) -> None:
     converted = tmp_path / "question.wav"
-    subprocess.run(
-        ["sox", str(voices("flite-slt", "what is the date today")), "-r", str(rate_hz), "-c", str(channels), str(converted)],
-        check=True, timeout=30,
-    )  # fmt: skip
+    question = voices("flite-slt", "what is the date today")
+    subprocess.run(["sox", question, "-r", str(rate_hz), "-c", str(channels), converted], check=True, timeout=30)
 
     said = instance.loqa_json("say", converted, "--out", tmp_path / "answer.wav")
 

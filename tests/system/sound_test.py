@@ -98,13 +98,11 @@ def test_several_at_once(instance: Instance, voices: Callable[[str, str], Path],
         ("flite-slt", "set a timer for ten minutes"),
         ("flite-rms", "set a timer for twenty minutes"),
     ]
-    speaking = [
-        subprocess.Popen(
-            [BINARIES / "loqa", "say", voices(*question), "--json", "--data", instance.data, "--out", tmp_path / f"{i}.wav"],
-            stdout=subprocess.PIPE, text=True, env=clean_environment(),
-        )
-        for i, question in enumerate(questions)
-    ]  # fmt: skip
+    speaking = []
+    for i, question in enumerate(questions):
+        command = [BINARIES / "loqa", "say", voices(*question), "--json", "--data", instance.data]
+        command += ["--out", tmp_path / f"{i}.wav"]
+        speaking.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_environment()))
     said = [json.loads(process.communicate(timeout=40)[0]) for process in speaking]
 
     assert len({one["session_id"] for one in said}) == len(questions)

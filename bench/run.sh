@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# What `make bench` runs: the micro-benchmarks that were built, then the voice path. Arguments go to voice_bench.py.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cache=${LOQA_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/loqa}
+
+for benchmark in build/bench/*_bench; do
+    [[ -x $benchmark && -f $benchmark ]] || continue
+    echo "== ${benchmark##*/}"
+    "$benchmark" --benchmark_min_time=0.2
+done
+
+echo "== voice path: end of speech to first audible sample"
+PYTHONDONTWRITEBYTECODE=1 exec "$cache/venv/bin/python" bench/voice_bench.py "$@"
