@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
 """End of speech to first audible sample, on real models, in real time.
 
-Commands are spoken by synthesisers of different kinds and streamed to a running Loqa in frames of 20 ms, each sent when a
-microphone would have it. The client never marks the end of an utterance: silence goes on, and Loqa has to find out. All
-times are of this one process's monotonic clock:
+Commands are spoken by synthesisers of different kinds and streamed to a running Loqa in frames of 20 ms, each sent when
+a microphone would have it. The client never marks the end of an utterance: silence goes on, and Loqa has to find out.
+All times are of this one process's monotonic clock:
 
-  end of speech   when the frame with the clip's last speech sample was sent. That sample is found beforehand, in the clean
-                  clip: the last one that is louder than the clip's peak less 45 dB.
-  first audible   when the first message of the answer arrived in which a sample is louder than -45 dBFS. A speaker would
-                  play it then.
+  end of speech   when the frame with the clip's last speech sample was sent. That sample is found beforehand, in the
+                  clean clip: the last one that is louder than the clip's peak less 45 dB.
+  first audible   when the first message of the answer arrived in which a sample is louder than -45 dBFS. A speaker
+                  would play it then.
 
 Between them lies everything a person waits for, the endpointing included. The parts are Loqa's own figures, from
-session.ended. A round trip to the bus server and back, measured by the same client in the same run, is the floor that shows
-how fast the machine was.
+session.ended. A round trip to the bus server and back, measured by the same client in the same run, is the floor that
+shows how fast the machine was.
 """
 
 import argparse
