@@ -10,6 +10,7 @@ An asset is a folder. It is made beside its place and moved there whole, so an i
 import base64
 import fcntl
 import hashlib
+import http.client
 import json
 import os
 import platform
@@ -233,7 +234,7 @@ def _fetch_from_mirror(mirror: str, archive: Archive, folder: Path, progress: _P
                 progress.show(out.tell(), archive.size)
     except urllib.error.HTTPError as error:
         raise AssetError(f"{url}: the server answered {error.code} {error.reason}", hint) from error
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise AssetError(f"{url}: {getattr(error, 'reason', error)}", hint) from error
     return path
 

