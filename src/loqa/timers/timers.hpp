@@ -1,9 +1,10 @@
 // Timers that ring after a power cut.
 //
-// A timer is on the disk before start() returns. While the process lives it rings by the steady clock, so that setting the
-// machine's time does not move it; after a restart by the wall clock, and what should have rung meanwhile rings late, once. A
-// timer that rang stays "ringing" on the disk until acknowledge(): a crash between the two makes it ring again. Every function
-// may be called from any thread; on_ring runs on the service's own thread and must not block for long.
+// A timer is on the disk before start() returns. While the process lives it rings by the steady clock, so that setting
+// the machine's time does not move it; after a restart by the wall clock, and what should have rung meanwhile rings
+// late, once. A timer that rang stays "ringing" on the disk until acknowledge(): a crash between the two makes it ring
+// again. Every function may be called from any thread; on_ring runs on the service's own thread and must not block for
+// long.
 #pragma once
 
 #include <functional>
@@ -47,8 +48,8 @@ class timer_service {
 public:
     using on_ring = std::function<void(const timer&)>;
 
-    // Opens or makes the tables in the SQLite database `file`, which the event store may share. The thread that rings starts
-    // with run().
+    // Opens or makes the tables in the SQLite database `file`, which the event store may share. The thread that rings
+    // starts with run().
     static result<std::unique_ptr<timer_service>> open(const fs::path& file, const clock& clock, telemetry::logger log);
     virtual ~timer_service() = default;
 
