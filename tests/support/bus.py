@@ -1,7 +1,7 @@
 """The bus as tests see it: nats-py behind plain blocking calls.
 
-The connection lives on a thread of its own. A message is stamped with time.monotonic() when it arrives there, so that what the test
-does meanwhile does not enter into measured times. Reconnects by itself.
+The connection lives on a thread of its own. A message is stamped with time.monotonic() when it arrives there, so that what
+the test does meanwhile does not enter into measured times. Reconnects by itself.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -109,7 +109,16 @@ class Bus:
             payload = json.dumps(payload)
         if isinstance(payload, str):
             payload = payload.encode()
-        self._wait(self._connection.publish(subject, payload, headers=headers), 5)
+        self.publish_all([(subject, payload, headers)])
+
+    def publish_all(self, messages: Iterable[tuple[str, bytes, dict[str, str] | None]]) -> None:
+        """As fast as the server takes them."""
+
+        async def send() -> None:
+            for subject, payload, headers in messages:
+                await self._connection.publish(subject, payload, headers=headers)
+
+        self._wait(send(), 60)
 
     def subscribe(self, subject: str) -> Inbox:
         """Once this returns the server knows of the subscription."""

@@ -27,8 +27,10 @@ def audio_headers(session_id: str, sequence: int, clip: Clip, final: bool = Fals
 def send_at_once(bus: Bus, session_id: str, clip: Clip) -> None:
     """The whole clip as fast as it goes, the end marked."""
     frames = list(clip.frames())
-    for i, frame in enumerate(frames):
-        bus.publish(f"audio.pcm.{session_id}", frame, audio_headers(session_id, i, clip, final=i + 1 == len(frames)))
+    bus.publish_all(
+        (f"audio.pcm.{session_id}", frame, audio_headers(session_id, i, clip, final=i + 1 == len(frames)))
+        for i, frame in enumerate(frames)
+    )
 
 
 @dataclass
@@ -95,7 +97,7 @@ class Satellite:
 
 
 def transcribe(bus: Bus, clip: Clip, timeout: float = 15) -> str:
-    """What the recogniser of an instance writes for a clip. It may take the pauses of a long one for several utterances."""
+    """What the recogniser of an instance writes for a clip; it may take pauses of a long one for ends of utterances."""
     session_id = new_session()
     finals = bus.subscribe("stt.text.final")
     send_at_once(bus, session_id, clip + silence(0.3, clip.rate_hz))

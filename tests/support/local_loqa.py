@@ -1,7 +1,7 @@
 """A running Loqa, started as a person starts it: `loqa up`.
 
-Everything it starts inherits a marker in its environment, by which its processes are found again, orphans included; no other process
-is ever signalled.
+Everything it starts inherits a marker in its environment, by which its processes are found again, orphans included; no
+other process is ever signalled.
 """
 
 import contextlib

@@ -44,7 +44,7 @@ FIELDS = (
 )
 
 
-def hostile_json(subject: str) -> list[bytes]:
+def hostile_json() -> list[bytes]:
     """JSON of the right names with values that are not right."""
     values = [None, True, -1, 1e300, 2**63, "", "\u0000", "x" * 70_000, [], {}, [[]], "\ud800"]
     found = [json.dumps({name: value for name in FIELDS}).encode() for value in values]
@@ -71,6 +71,13 @@ RAW = [
     b'{"session_id":"' + b"y" * (MEGABYTE - 20) + b'"}',
     b'{"session_id":"big","sample_rate":16000,"channels":1,"sequence":0,"pcm":"' + b"A" * (MEGABYTE - 100) + b'"}',
 ]
+
+
+def flood(bus: Bus, on: list[str]) -> None:
+    payloads = [payload[: bus.max_payload] for payload in RAW + hostile_json()]
+    bus.publish_all((name, payload, None) for subject in on for name in with_children(subject) for payload in payloads)
+    bus.flush(20)
+
 
 HEADERS = [
     {},
@@ -111,10 +118,7 @@ def expect_unharmed(target: Instance, before: dict[int, str], question: pcm.Clip
 @pytest.mark.parametrize("subject", subjects())
 def test_garbage_ends_nothing(target: Instance, voices: Callable[[str, str], Path], subject: str) -> None:
     before = target.processes()
-    for name in with_children(subject):
-        for payload in RAW + hostile_json(name):
-            target.bus.publish(name, payload)
-    target.bus.flush(20)
+    flood(target.bus, [subject])
 
     expect_unharmed(target, before, pcm.read_wav(voices("flite-slt", "what time is it")))
 
@@ -145,12 +149,7 @@ def test_garbage_of_a_component_ends_nothing(
     """On a bus without permissions anybody may say anything in anybody's name."""
     target = fresh_instance(environment={"LOQA_BUS_EMBEDDED": "false", "LOQA_BUS_SERVERS": outer_bus}).start()
     before = target.processes()
-    limit = target.bus.max_payload
-    for subject in subjects():
-        for name in with_children(subject):
-            for payload in RAW + hostile_json(name):
-                target.bus.publish(name, payload[:limit])
-    target.bus.flush(20)
+    flood(target.bus, subjects())
 
     expect_unharmed(target, before, pcm.read_wav(voices("flite-slt", "what time is it")))
 
