@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <bit>
-#include <set>
+#include <map>
+#include <optional>
 
 #include "loqa/intent/program.hpp"
 #include "loqa/intent/sentence_template.hpp"
@@ -324,6 +324,7 @@ private:
         rule_map local_rules;
         for (const auto& [name, source] : block.expansion_rules)
             if (auto added = add_rule(local_rules, name, source); !added) return added;
+        required_of_rule_.clear();
         scope here;
         here.local_rules = &local_rules;
         here.rules = &rules_;
@@ -359,6 +360,7 @@ private:
                 continue;
             }
             out_.templates.push_back({block_index, *entry, form_of(sentence.tree), *sentence.source});
+            requirements_.push_back(required(sentence.tree));
         }
         return {};
     }
@@ -531,9 +533,9 @@ private:
     // -------------------------------------------------------------------------------------------------
 
     std::uint32_t word_id(std::u32string_view word) {
-        if (const auto known = out_.vocabulary.find(word); known != out_.vocabulary.end()) return known->second;
+        if (const auto known = out_.vocabulary.find(word); known != out_.vocabulary.end()) return known->second.takers;
         const auto id = static_cast<std::uint32_t>(words_.size());
-        const auto [at, fresh] = out_.vocabulary.emplace(std::u32string(word), id);
+        const auto [at, fresh] = out_.vocabulary.emplace(std::u32string(word), program::word_index{id, none});
         words_.push_back({at->first, template_set(), {}});
         return id;
     }
@@ -666,8 +668,8 @@ private:
                 if (head == out_.vocabulary.end()) continue;
                 const auto tail = out_.vocabulary.find(text.substr(cut));
                 if (tail == out_.vocabulary.end()) continue;
-                template_set both = out_.word_sets[set_of[head->second]];
-                both.keep_only(out_.word_sets[set_of[tail->second]]);
+                template_set both = out_.word_sets[set_of[head->second.takers]];
+                both.keep_only(out_.word_sets[set_of[tail->second.takers]]);
                 more.add_all(both);
                 any = true;
             }
@@ -681,7 +683,112 @@ private:
             set_of[word] = static_cast<std::uint32_t>(out_.word_sets.size());
             out_.word_sets.push_back(std::move(set));
         }
-        for (auto& [text, id] : out_.vocabulary) id = set_of[id];
+        for (auto& [text, index] : out_.vocabulary) index.takers = set_of[index.takers];
+        index_requirements();
+    }
+
+    // Each requirement is a choice of fragments, one of which has to be in the sentence.
+    using requirement = std::vector<std::u32string>;
+
+    std::vector<requirement> required(const expression& e) {
+        switch (e.type) {
+            case kind::text: {
+                std::vector<requirement> out;
+                std::vector<std::u32string_view> tokens;
+                tokenize(e.text, tokens);
+                for (const auto token : tokens)
+                    if (is_letter(token.front())) out.push_back({std::u32string(token)});
+                return out;
+            }
+            case kind::alternative: {
+                if (e.optional || e.items.empty()) return {};
+                requirement any;
+                for (const auto& item : e.items) {
+                    const auto all = required(item);
+                    if (all.empty()) return {};
+                    // Long words tell more than short ones.
+                    const auto& least = *std::ranges::max_element(all, {}, [](const requirement& r) {
+                        return std::ranges::min_element(r, {}, &std::u32string::size)->size();
+                    });
+                    any.insert(any.end(), least.begin(), least.end());
+                }
+                std::ranges::sort(any);
+                any.erase(std::ranges::unique(any).begin(), any.end());
+                return {any};
+            }
+            case kind::sequence:
+            case kind::permutation: {
+                std::vector<requirement> out;
+                for (const auto& item : e.items) std::ranges::move(required(item), std::back_inserter(out));
+                return out;
+            }
+            case kind::rule: {
+                // Without cycles: the template has compiled.
+                const expression* body = scope_->rule(e.name);
+                if (body->items.empty()) return required(*body);
+                auto& known = required_of_rule_[body];
+                if (!known) known = required(*body);
+                return *known;
+            }
+            case kind::list:
+                return {};
+        }
+        return {};
+    }
+
+    void index_requirements() {
+        const std::size_t count = out_.templates.size();
+        const auto empty_set = [&] {
+            program::clause_set set;
+            set.fill(template_set(count));
+            return set;
+        };
+        // The rarer its fragments, the more a requirement rules out.
+        std::map<std::u32string, std::size_t, std::less<>> uses;
+        for (const auto& all : requirements_)
+            for (const auto& one : all)
+                for (const auto& fragment : one) ++uses[fragment];
+        const auto commonness = [&](const requirement& one) {
+            std::size_t sum = 0;
+            for (const auto& fragment : one) sum += uses[fragment];
+            return sum;
+        };
+        out_.met_anyway = empty_set();
+        for (std::size_t t = 0; t < count; ++t) {
+            auto& all = requirements_[t];
+            std::ranges::stable_sort(all, {}, commonness);
+            for (std::size_t k = 0; k < program::clauses; ++k) {
+                if (k >= all.size()) {
+                    out_.met_anyway[k].add(t);
+                    continue;
+                }
+                for (const auto& fragment : all[k]) {
+                    const auto [at, fresh] =
+                        out_.fragments.try_emplace(fragment, static_cast<std::uint32_t>(out_.met_by_fragment.size()));
+                    if (fresh) out_.met_by_fragment.push_back(empty_set());
+                    out_.met_by_fragment[at->second][k].add(t);
+                    out_.longest_fragment = std::max(out_.longest_fragment, fragment.size());
+                }
+            }
+        }
+        requirements_.clear();
+        // Words that contain the same fragments share a set.
+        std::map<std::vector<std::uint32_t>, std::uint32_t> shared;
+        for (auto& [text, index] : out_.vocabulary) {
+            std::vector<std::uint32_t> contained;
+            for_each_fragment(out_, text, [&](std::uint32_t f) { contained.push_back(f); });
+            if (contained.empty()) continue;
+            std::ranges::sort(contained);
+            const auto [at, fresh] =
+                shared.try_emplace(contained, static_cast<std::uint32_t>(out_.met_by_words.size()));
+            if (fresh) {
+                auto set = empty_set();
+                for (const std::uint32_t f : contained)
+                    for (std::size_t k = 0; k < program::clauses; ++k) set[k].add_all(out_.met_by_fragment[f][k]);
+                out_.met_by_words.push_back(std::move(set));
+            }
+            index.meets = at->second;
+        }
     }
 
     struct indexed_word {
@@ -710,6 +817,8 @@ private:
     std::size_t budget_ = 0;
     std::vector<const expression*> rule_stack_;
 
+    std::vector<std::vector<requirement>> requirements_;  // of each template
+    std::map<const expression*, std::optional<std::vector<requirement>>> required_of_rule_;
     std::vector<indexed_word> words_;
     std::vector<std::pair<bool, std::vector<std::uint32_t>>> words_of_node_;
     std::vector<std::vector<std::u32string>> list_texts_;

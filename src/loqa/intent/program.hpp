@@ -138,6 +138,11 @@ public:
     void keep_only(const template_set& other) {
         for (std::size_t i = 0; i < words_.size(); ++i) words_[i] &= other.words_[i];
     }
+    bool empty() const {
+        for (const auto word : words_)
+            if (word != 0) return false;
+        return true;
+    }
     void fill() {
         for (auto& word : words_) word = ~std::uint64_t{0};
     }
@@ -184,13 +189,36 @@ struct program {
     // For each word that a template or a list value has: the templates that could take it. A word may stand in a
     // sentence only where some template takes it, so the sets of a sentence's words, intersected, are all the templates
     // that need trying.
-    text_map<std::uint32_t> vocabulary;  // word → index in word_sets
+    struct word_index {
+        std::uint32_t takers = 0;    // in word_sets
+        std::uint32_t meets = none;  // in met_by_words
+    };
+    text_map<word_index> vocabulary;
     std::vector<template_set> word_sets;
     template_set takes_anything;  // has a wildcard
     template_set takes_numbers;   // has a range with digits
 
+    // The other way round: literal text that a template cannot do without. Each template has up to `clauses`
+    // requirements, each met by any word of the sentence that contains one of the requirement's fragments.
+    static constexpr std::size_t clauses = 3;
+    using clause_set = std::array<template_set, clauses>;
+    text_map<std::uint32_t> fragments;        // fragment → index in met_by_fragment
+    std::vector<clause_set> met_by_fragment;  // the templates whose k-th requirement it meets
+    std::vector<clause_set> met_by_words;     // the same for whole words, with all fragments they contain
+    clause_set met_anyway;                    // templates that have no k-th requirement
+    std::size_t longest_fragment = 0;
+
     std::u32string_view text_of(const chunk& c) const { return std::u32string_view(texts).substr(c.text, c.length); }
 };
+
+// Calls found(index in met_by_fragment) for each fragment that the word contains.
+template <class Found>
+void for_each_fragment(const program& p, std::u32string_view word, Found&& found) {
+    for (std::size_t begin = 0; begin < word.size(); ++begin)
+        for (std::size_t length = 1; length <= p.longest_fragment && begin + length <= word.size(); ++length)
+            if (const auto known = p.fragments.find(word.substr(begin, length)); known != p.fragments.end())
+                found(known->second);
+}
 
 // "s:on" against "b:true": context values of different kinds are different values.
 std::string context_key(const slot_value& value);

@@ -110,38 +110,55 @@ bool search::prepare(std::string_view sentence, const context& where) {
 }
 
 void search::choose_candidates(sentence_text& text) const {
-    auto& tokens = s_.tokens;
     text.candidates = p_.takes_anything;
-    text.candidates.fill();
-    if (p_.ignore_whitespace || mode_ == mode::diagnose) return;
+    if (p_.ignore_whitespace || mode_ == mode::diagnose) {
+        text.candidates.fill();
+        return;
+    }
+    auto& tokens = s_.tokens;
     tokenize(text.lowered, tokens);
-    template_set number;
+    template_set& takers = s_.takers;
+    takers = p_.takes_anything;
+    takers.fill();
+    program::clause_set& met = s_.met;
+    met = p_.met_anyway;
+    const auto meets = [&](const program::clause_set& more) {
+        for (std::size_t k = 0; k < program::clauses; ++k) met[k].add_all(more[k]);
+    };
     for (const auto token : tokens) {
         if (is_punctuation(token[0]) || token[0] == U'-' || token[0] == U'_') continue;
         const auto known = p_.vocabulary.find(token);
+        if (known != p_.vocabulary.end()) {
+            if (known->second.meets != none) meets(p_.met_by_words[known->second.meets]);
+            if (!is_digit(token[0])) {
+                takers.keep_only(p_.word_sets[known->second.takers]);
+                continue;
+            }
+        }
+        template_set& any = s_.any_of_token;
         if (is_digit(token[0])) {
-            number = p_.takes_numbers;
-            if (known != p_.vocabulary.end()) number.add_all(p_.word_sets[known->second]);
-            text.candidates.keep_only(number);
-        } else if (known != p_.vocabulary.end()) {
-            text.candidates.keep_only(p_.word_sets[known->second]);
+            any = p_.takes_numbers;
+            if (known != p_.vocabulary.end()) any.add_all(p_.word_sets[known->second.takers]);
         } else {
+            for_each_fragment(p_, token, [&](std::uint32_t f) { meets(p_.met_by_fragment[f]); });
             // "kitchenlights": two words written as one.
-            number = p_.takes_numbers;
-            number.clear();
+            any = p_.takes_numbers;
+            any.clear();
             for (std::size_t cut = 1; cut < token.size(); ++cut) {
                 const auto head = p_.vocabulary.find(token.substr(0, cut));
                 if (head == p_.vocabulary.end()) continue;
                 const auto tail = p_.vocabulary.find(token.substr(cut));
                 if (tail == p_.vocabulary.end()) continue;
-                template_set both = p_.word_sets[head->second];
-                both.keep_only(p_.word_sets[tail->second]);
-                number.add_all(both);
+                template_set both = p_.word_sets[head->second.takers];
+                both.keep_only(p_.word_sets[tail->second.takers]);
+                any.add_all(both);
             }
-            text.candidates.keep_only(number);
         }
+        takers.keep_only(any);
     }
-    text.candidates.add_all(p_.takes_anything);
+    text.candidates.add_all(takers);
+    if (mode_ == mode::grow) return;
+    for (const auto& clause : met) text.candidates.keep_only(clause);
 }
 
 bool search::block_may_fit(const compiled_block& block) const {

@@ -64,6 +64,8 @@ struct scratch {
     std::vector<state> stack;
     std::vector<link> links;
     std::vector<std::u32string_view> tokens;
+    template_set takers, any_of_token;
+    program::clause_set met;
     std::vector<std::vector<list_match>> list_matches;
     struct cached {
         std::uint64_t key = ~std::uint64_t{0};
