@@ -10,8 +10,9 @@ All times are of this one process's monotonic clock:
   first audible   when the first message of the answer arrived in which a sample is louder than -45 dBFS. A speaker
                   would play it then.
 
-Between them lies everything a person waits for, the endpointing included. The parts are Loqa's own figures, from
-session.ended. A round trip to the bus server and back, measured by the same client in the same run, is the floor that
+Between them lies everything a person waits for, the endpointing included. The parts are Loqa's own figures: the stages
+of session.ended (each counted from the stage before it; stt and first_chunk from the end of speech as the voice detector
+saw it), and the spans of the turns' traces. A round trip to the bus server and back, measured by the same client in the same run, is the floor that
 shows how fast the machine was.
 """
 
@@ -67,7 +68,9 @@ class Measured:
     outcome: str = "no answer"
     total_ms: float | None = None  # end of speech to first audible
     lead_in_ms: float | None = None  # near-silence before the first audible sample of the answer
-    stages_ms: dict[str, float] = field(default_factory=dict)
+    session_id: str = ""
+    stages_ms: dict[str, float] = field(default_factory=dict)  # from session.ended
+    hops_ms: dict[str, float] = field(default_factory=dict)  # spans of the turn's trace
 
     @property
     def cut_off(self) -> bool:
@@ -112,7 +115,7 @@ def measure(bus: Bus, voice: str, command: str, clip: pcm.Clip) -> Measured:
     result = Measured(voice, command)
     end_frame = pcm.end_of_speech(clip) // (clip.frame_bytes() // 2)
     with client.Satellite(bus) as satellite:
-        name = satellite.session_id
+        name = result.session_id = satellite.session_id
         listener = Listener(bus, satellite)
         end_of_speech = 0.0
         start = time.monotonic()
@@ -128,6 +131,16 @@ def measure(bus: Bus, voice: str, command: str, clip: pcm.Clip) -> Measured:
             result.total_ms = (listener.audible_at - end_of_speech) * 1000
             result.lead_in_ms = listener.lead_in_ms
     return result
+
+
+def add_hops(bus: Bus, results: list[Measured]) -> None:
+    """How long each span of the turns took. Asked for at the end, when all the spans have come."""
+    for result in results:
+        trace = bus.request("trace.get", {"session_id": result.session_id})
+        for span in trace.get("spans", []):
+            if span["name"] != "voice.session":
+                took = (span["end_us"] - span["start_us"]) / 1000
+                result.hops_ms[span["name"]] = result.hops_ms.get(span["name"], 0.0) + took
 
 
 def cancel_timers(bus: Bus) -> None:
@@ -207,6 +220,8 @@ def report(results: list[Measured], floor: list[float], at_start: str) -> str:
             lines.append(
                 Summary.of([r.stages_ms[stage] for r in answered if stage in r.stages_ms]).row(f"stage {stage}")
             )
+        for hop in sorted({name for result in answered for name in result.hops_ms}):
+            lines.append(Summary.of([r.hops_ms[hop] for r in answered if hop in r.hops_ms]).row(f"span {hop}"))
         lines.append(Summary.of([r.lead_in_ms for r in answered]).row("near-silence before the first audible sample"))
         lines.append(Summary.of(floor).row("bus round trip of the same client (floor)"))
         ratio = total.median / statistics.median(floor)
@@ -269,6 +284,7 @@ def main() -> int:
                     print(f"{shown}  {voice:10} {command!r} → {result.heard!r}", flush=True)
                 cancel_timers(bus)
             floor += round_trips_ms(bus)
+            add_hops(bus, results)
         finally:
             instance.destroy()
             if options.keep_log:

@@ -1,7 +1,7 @@
 """The bus as tests see it: nats-py behind plain blocking calls.
 
-The connection lives on a thread of its own. A message is stamped with time.monotonic() when it arrives there, so that what
-the test does meanwhile does not enter into measured times. Reconnects by itself.
+The connection lives on a thread of its own. A message is stamped with time.monotonic() when it arrives there, so that
+what the test does meanwhile does not enter into measured times. Reconnects by itself.
 """
 
 import asyncio

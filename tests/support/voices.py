@@ -1,7 +1,7 @@
 """Spoken test sentences, made when they are needed by speech synthesisers of different kinds.
 
-flite's voices: kal is diphones; awb, rms and slt are statistical voices made from recordings of a Scottish man, an American
-man and an American woman. espeak-ng is formants. None of them shares code with the voice that Loqa answers in.
+flite's voices: kal is diphones; awb, rms and slt are statistical voices made from recordings of a Scottish man, an
+American man and an American woman. espeak-ng is formants. None of them shares code with the voice that Loqa answers in.
 """
 
 import re

@@ -10,6 +10,7 @@ import pytest
 import client
 import local_loqa
 import pcm
+from bus import Bus
 from local_loqa import Instance
 
 MEGABYTE = 1024 * 1024

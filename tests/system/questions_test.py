@@ -22,7 +22,8 @@ HOPS = {
     "stt.listen": "stt",
     "stt.endpoint": "stt",
     "stt.decode": "stt",
-    "intent.match": "loqad",
+    "intent": "loqad",
+    "skill": "loqad",
     "tts.queue": "tts",
     "tts.first_chunk": "tts",
     "tts.synthesise": "tts",
@@ -138,7 +139,7 @@ def test_trace_has_a_span_for_every_hop(ask: Callable[[str], Asked], instance: I
 def test_stages_are_told(ask: Callable[[str], Asked]) -> None:
     stages = ask("what time is it").stages_ms
 
-    assert {"endpoint", "stt", "intent", "tts", "total"} <= stages.keys()
+    assert {"stt", "intent", "skill", "tts", "first_chunk", "playback", "total"} <= stages.keys()
     assert all(0 <= value < 5000 for value in stages.values()), stages
     assert max(value for name, value in stages.items() if name != "total") <= stages["total"]
 

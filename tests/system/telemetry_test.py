@@ -20,7 +20,17 @@ import client
 import pcm
 from local_loqa import CACHE, Instance
 
-HOPS = {"voice.session", "stt.listen", "stt.endpoint", "stt.decode", "tts.queue", "tts.first_chunk", "tts.synthesise"}
+HOPS = {
+    "voice.session",
+    "stt.listen",
+    "stt.endpoint",
+    "stt.decode",
+    "intent",
+    "skill",
+    "tts.queue",
+    "tts.first_chunk",
+    "tts.synthesise",
+}
 
 
 @pytest.fixture
@@ -148,7 +158,7 @@ def test_metrics_are_scraped_by_prometheus(
         finally:
             server.terminate()
 
-    assert {"total", "endpoint", "stt", "intent", "tts"} <= {turn["metric"]["stage"] for turn in turns}
+    assert {"total", "stt", "intent", "skill", "tts", "playback"} <= {turn["metric"]["stage"] for turn in turns}
     assert any(name.startswith("loqa_stt_") for name in names)
     assert any(name.startswith("loqa_tts_") for name in names)
     assert any("reconnect" in name for name in names)
