@@ -11,9 +11,9 @@ All times are of this one process's monotonic clock:
                   would play it then.
 
 Between them lies everything a person waits for, the endpointing included. The parts are Loqa's own figures: the stages
-of session.ended (each counted from the stage before it; stt and first_chunk from the end of speech as the voice detector
-saw it), and the spans of the turns' traces. A round trip to the bus server and back, measured by the same client in the same run, is the floor that
-shows how fast the machine was.
+of session.ended (each counted from the one before it; stt and first_chunk from the end of speech as the voice detector
+saw it), and the spans of the turns' traces. A round trip to the bus server and back, measured by the same client in the
+same run, is the floor that shows how fast the machine was.
 """
 
 import argparse
