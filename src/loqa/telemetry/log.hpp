@@ -43,7 +43,7 @@ public:
     // A logger whose every line carries `more` too, e.g. a session and a trace id.
     logger with(fields more) const;
 
-    bool enabled(level at) const { return at >= minimum_; }
+    bool enabled(level at) const { return out_ && at >= minimum_; }
 
     // The form all others end in.
     void write(level at, std::string_view message, const fields& more = {}) const;
@@ -81,7 +81,7 @@ private:
     logger(std::shared_ptr<output> out, level minimum) : out_(std::move(out)), minimum_(minimum) {}
     void write_error(level at, const loqa::error& failed, fields more) const;
 
-    std::shared_ptr<output> out_;
+    std::shared_ptr<output> out_;           // null: silent
     std::shared_ptr<const fields> fields_;  // null: none
     level minimum_;
 };
@@ -102,7 +102,7 @@ public:
 private:
     // How many were held back since the last line, when one may be written now.
     std::optional<std::uint64_t> pass();
-    void write(std::uint64_t skipped, std::string message) const;
+    void write(std::uint64_t skipped, const std::string& message) const;
 
     const logger log_;
     const clock& clock_;

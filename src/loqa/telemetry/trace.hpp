@@ -83,7 +83,7 @@ public:
     static constexpr std::size_t queue_capacity = 4096;  // for each sink; newer spans are dropped and counted
     static constexpr milliseconds batch_delay{100};      // how long the first span of a batch waits for others
 
-    tracer(std::string process, std::vector<std::unique_ptr<span_sink>> sinks, metrics& metrics, logger log);
+    tracer(std::string process, std::vector<std::unique_ptr<span_sink>> sinks, metrics& metrics, const logger& log);
     ~tracer();  // as shutdown() with a second's time
     tracer(const tracer&) = delete;
     tracer& operator=(const tracer&) = delete;
