@@ -1,0 +1,59 @@
+// loqa-tts: the voice of this node, on the bus.
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "common/frame.hpp"
+#include "loqa/tts/piper.hpp"
+#include "loqa/tts/service.hpp"
+
+namespace {
+
+using namespace loqa;
+
+result<std::unique_ptr<tts::voice>> load_voice(const config::tts_settings& settings) {
+    if (settings.mode == "piper") return tts::load_piper({.model = settings.model_path, .threads = settings.threads});
+    return fail(errc::invalid_config, "tts.mode '{}' has no engine in this binary", settings.mode)
+        .hint("tts.mode: piper");
+}
+
+class speaking final : public app::part {
+public:
+    speaking(std::unique_ptr<tts::voice> voice, std::unique_ptr<tts::service> service)
+        : voice_(std::move(voice)), service_(std::move(service)) {}
+    std::string detail() const override { return voice_->name(); }
+
+private:
+    const std::unique_ptr<tts::voice> voice_;
+    const std::unique_ptr<tts::service> service_;
+};
+
+result<std::unique_ptr<app::part>> start(app::frame& frame) {
+    const auto& settings = frame.settings().tts;
+    const auto begun = frame.clock().steady();
+    auto voice = load_voice(settings);
+    if (!voice) return fail(std::move(voice));
+    const auto took = to_ms(frame.clock().steady() - begun);
+    frame.metrics().gauge("loqa_tts_model_load_ms", "From the start of loading the voice to its first words").set(took);
+    frame.log().info("voice {} loaded and warm after {:.0f} ms", (*voice)->name(), took);
+
+    auto service = tts::service::start(frame.bus(), **voice,
+                                       {.max_pending = static_cast<std::size_t>(settings.max_pending),
+                                        .max_text_bytes = static_cast<std::size_t>(settings.max_text_bytes),
+                                        .chunk_duration = settings.chunk_duration,
+                                        .sample_rate_hz = settings.sample_rate_hz,
+                                        .channels = settings.channels},
+                                       frame.clock(), frame.metrics(), frame.tracer(), frame.log());
+    if (!service) return fail(std::move(service));
+    return std::make_unique<speaking>(std::move(*voice), std::move(*service));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return app::run({.binary = "loqa-tts",
+                     .component = "tts",
+                     .description = "Loqa's voice: says what is asked for on the bus",
+                     .metrics_port_offset = 2},
+                    argc, argv, start);
+}

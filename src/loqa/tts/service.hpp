@@ -1,0 +1,43 @@
+// The voice on the bus: answers tts.request with the samples of what it says.
+//
+// loqa-tts owns one. A reply goes out piece by piece while later pieces are still made: on tts.audio as JSON, or, for a
+// request whose Loqa-Audio header is "pcm", on tts.pcm.<target> as plain samples with the rest in headers. Each
+// request ends with exactly one tts.done, also one that was refused, cancelled, too late or failed: its `error` is then
+// an errc's name. One thread synthesises, so replies to one target keep their order. The handlers of the bus put
+// requests in a bounded queue and never wait.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "loqa/base/clock.hpp"
+#include "loqa/base/result.hpp"
+#include "loqa/bus/connection.hpp"
+#include "loqa/telemetry/log.hpp"
+#include "loqa/telemetry/metrics.hpp"
+#include "loqa/telemetry/trace.hpp"
+#include "loqa/tts/voice.hpp"
+
+namespace loqa::tts {
+
+struct service_options {
+    std::size_t max_pending = 32;  // requests that wait; one more is refused with busy
+    std::size_t max_text_bytes = 4096;
+    milliseconds chunk_duration{400};  // the longest message of samples
+    int sample_rate_hz = 22'050;       // of what is published; the voice's samples are converted
+    int channels = 1;                  // 2: the same on both
+    seconds finish_within{3};          // what is asked for when the service ends is said until then, or cancelled
+};
+
+class service {
+public:
+    // The arguments outlive the service.
+    static result<std::unique_ptr<service>> start(bus::connection& bus, voice& voice, const service_options& options,
+                                                  const clock& clock, telemetry::metrics& metrics,
+                                                  telemetry::tracer& tracer, telemetry::logger log);
+
+    // Takes no more requests, and ends those it has: see finish_within.
+    virtual ~service() = default;
+};
+
+}  // namespace loqa::tts

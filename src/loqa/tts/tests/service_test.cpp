@@ -1,0 +1,363 @@
+#include "loqa/tts/service.hpp"
+
+#include <condition_variable>
+#include <limits>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loqa/audio/pcm.hpp"
+#include "loqa/bus/testing/fake_connection.hpp"
+#include "loqa/protocol/messages.hpp"
+#include "loqa/protocol/subjects.hpp"
+
+namespace loqa::tts {
+namespace {
+
+using protocol::tts_audio;
+using protocol::tts_done;
+using testing::ElementsAre;
+
+constexpr std::size_t piece_samples = 500;
+
+// Says each character of a text as one piece of samples, of the value (number of the piece + 1) / 100. "!" is where it
+// fails, and a piece waits while the gate is shut.
+class fake_voice final : public voice {
+public:
+    std::string name() const override { return "fake"; }
+    int sample_rate_hz() const override { return 10'000; }
+    result<std::unique_ptr<speech>> speak(std::string_view text) override;
+
+    void shut() { allow(0); }
+    void open() { allow(std::numeric_limits<int>::max()); }
+    void let_through(int pieces) { allow(pieces); }
+
+    void pass() const {
+        std::unique_lock lock(mutex_);
+        ++waiting_;
+        changed_.notify_all();
+        changed_.wait(lock, [this] { return allowed_ > 0; });
+        --waiting_;
+        --allowed_;
+    }
+    // Until the synthesis thread stands at the shut gate.
+    void wait_for_visitor() const {
+        std::unique_lock lock(mutex_);
+        ASSERT_TRUE(changed_.wait_for(lock, seconds(10), [this] { return waiting_ > 0 && allowed_ == 0; }));
+    }
+
+private:
+    void allow(int pieces) {
+        {
+            std::lock_guard lock(mutex_);
+            allowed_ = pieces;
+        }
+        changed_.notify_all();
+    }
+    mutable std::mutex mutex_;
+    mutable std::condition_variable changed_;
+    mutable int waiting_ = 0;
+    mutable int allowed_ = std::numeric_limits<int>::max();
+};
+
+class fake_speech final : public speech {
+public:
+    fake_speech(const fake_voice& voice, std::string text) : voice_(voice), text_(std::move(text)) {}
+    result<piece> next() override {
+        voice_.pass();
+        if (text_.empty()) return piece{.samples = {}, .last = true};
+        if (text_[at_] == '!') return fail(errc::engine_failed, "the voice broke");
+        ++at_;
+        return piece{.samples = std::vector<float>(piece_samples, static_cast<float>(at_) / 100),
+                     .last = at_ == text_.size()};
+    }
+
+private:
+    const fake_voice& voice_;
+    const std::string text_;
+    std::size_t at_ = 0;
+};
+
+result<std::unique_ptr<speech>> fake_voice::speak(std::string_view text) {
+    return std::make_unique<fake_speech>(*this, std::string(text));
+}
+
+class Service : public testing::Test {
+protected:
+    void start(service_options options = {.sample_rate_hz = 10'000}) {
+        auto started = service::start(bus_, voice_, options, clock_, metrics_, tracer_, telemetry::logger::silent());
+        ASSERT_TRUE(started) << started.error().text();
+        service_ = std::move(*started);
+    }
+    void TearDown() override {
+        voice_.open();
+        service_.reset();
+    }
+
+    void ask(std::string text, std::string session = "s", std::string target = "", protocol::headers headers = {}) {
+        ASSERT_TRUE(
+            bus_.publish("tts.request",
+                         protocol::encode(protocol::tts_request{
+                             .session_id = std::move(session), .text = std::move(text), .target = std::move(target)}),
+                         headers));
+    }
+    std::vector<tts_done> done(std::size_t count) {
+        std::vector<tts_done> all;
+        for (const auto& message : bus_.wait_for("tts.done", count))
+            all.push_back(*protocol::decode<tts_done>(message.payload));
+        return all;
+    }
+    std::vector<tts_audio> frames() {
+        std::vector<tts_audio> all;
+        for (const auto& message : bus_.published("tts.audio"))
+            all.push_back(*protocol::decode<tts_audio>(message.payload));
+        return all;
+    }
+
+    bus::testing::fake_connection bus_;
+    fake_voice voice_;
+    manual_clock clock_;
+    telemetry::metrics metrics_;
+    telemetry::tracer tracer_{"test", {}, metrics_, telemetry::logger::silent()};
+    std::unique_ptr<service> service_;
+};
+
+TEST_F(Service, AnswersInJsonFramesThatEndWithTheFinalOne) {
+    start();
+    ask("abc", "s1", "kitchen");
+    ASSERT_EQ(done(1).size(), 1U);
+    const auto end = done(1)[0];
+    EXPECT_TRUE(end.completed);
+    EXPECT_EQ(end.session_id, "s1");
+    EXPECT_EQ(end.target, "kitchen");
+    EXPECT_EQ(end.error, "");
+
+    const auto all = frames();
+    ASSERT_EQ(all.size(), 3U);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        EXPECT_EQ(all[i].sequence, static_cast<std::int64_t>(i));
+        EXPECT_EQ(all[i].session_id, "s1");
+        EXPECT_EQ(all[i].target, "kitchen");
+        EXPECT_EQ(all[i].sample_rate, 10'000);
+        EXPECT_EQ(all[i].channels, 1);
+        EXPECT_EQ(all[i].final, i == 2);
+        const auto want = audio::to_s16le(std::vector<float>(piece_samples, static_cast<float>(i + 1) / 100));
+        EXPECT_EQ(all[i].pcm, want) << "frame " << i;
+    }
+    EXPECT_EQ(bus_.published("tts.started").size(), 1U);
+}
+
+TEST_F(Service, AnswersInPlainSamplesWhenTheSessionSpeaksThem) {
+    start();
+    for (const auto& [session, target, subject] :
+         {std::tuple{"s1", "living room", "tts.pcm.living%20room"}, std::tuple{"s2", "", "tts.pcm.s2"}}) {
+        bus_.forget_published();
+        ask("ab", session, target,
+            {{"Loqa-Audio", "pcm"},
+             {"Loqa-Turn", "t1"},
+             {"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}});
+        ASSERT_TRUE(done(1).at(0).completed);
+        const auto sent = bus_.published("tts.pcm.>");
+        ASSERT_EQ(sent.size(), 2U);
+        EXPECT_EQ(sent[0].subject, subject);
+        EXPECT_EQ(sent[0].payload.size(), 2 * piece_samples);
+        EXPECT_EQ(protocol::find(sent[1].headers, "Loqa-Sequence"), "1");
+        EXPECT_EQ(protocol::find(sent[1].headers, "Loqa-Rate"), "10000");
+        EXPECT_EQ(protocol::find(sent[1].headers, "Loqa-Channels"), "1");
+        EXPECT_EQ(protocol::find(sent[0].headers, "Loqa-Final"), "");
+        EXPECT_EQ(protocol::find(sent[1].headers, "Loqa-Final"), "1");
+        EXPECT_EQ(protocol::find(sent[1].headers, "Loqa-Session"), session);
+        EXPECT_EQ(protocol::find(sent[1].headers, "Loqa-Turn"), "t1");
+        EXPECT_TRUE(protocol::find(sent[1].headers, "traceparent").starts_with("00-0af7651916cd43dd8448eb211c80319c-"));
+        EXPECT_TRUE(bus_.published("tts.audio").empty());
+    }
+}
+
+TEST_F(Service, PublishesTheFirstPieceWhileTheNextIsStillToBeMade) {
+    start();
+    voice_.shut();
+    ask("ab");
+    voice_.wait_for_visitor();
+    clock_.advance(milliseconds(70));
+    voice_.let_through(1);
+    const auto started = bus_.wait_for("tts.started");
+    ASSERT_EQ(started.size(), 1U);
+    EXPECT_DOUBLE_EQ(protocol::decode<protocol::tts_started>(started[0].payload)->first_chunk_ms, 70);
+    ASSERT_EQ(frames().size(), 1U);
+    EXPECT_FALSE(frames()[0].final);
+    EXPECT_TRUE(bus_.published("tts.done").empty());
+    voice_.open();
+    EXPECT_TRUE(done(1).at(0).completed);
+}
+
+TEST_F(Service, CutsLongPiecesIntoChunks) {
+    start({.chunk_duration = milliseconds(20), .sample_rate_hz = 10'000});  // 200 samples
+    ask("ab");
+    ASSERT_TRUE(done(1).at(0).completed);
+    std::vector<std::size_t> bytes;
+    for (const auto& frame : frames()) bytes.push_back(frame.pcm.size());
+    EXPECT_THAT(bytes, ElementsAre(400, 400, 200, 400, 400, 200));
+    EXPECT_TRUE(frames().back().final);
+    EXPECT_EQ(std::ranges::count_if(frames(), &tts_audio::final), 1);
+}
+
+TEST_F(Service, ConvertsToTheConfiguredRateAndChannels) {
+    start({.sample_rate_hz = 20'000, .channels = 2});
+    ask("abcdef");
+    ASSERT_TRUE(done(1).at(0).completed);
+    std::size_t bytes = 0;
+    for (const auto& frame : frames()) {
+        EXPECT_EQ(frame.sample_rate, 20'000);
+        EXPECT_EQ(frame.channels, 2);
+        const auto samples = audio::from_s16le(frame.pcm);
+        for (std::size_t i = 0; i + 1 < samples.size(); i += 2) ASSERT_EQ(samples[i], samples[i + 1]);
+        bytes += frame.pcm.size();
+    }
+    EXPECT_NEAR(static_cast<double>(bytes), 6.0 * piece_samples * 2 * 2 * 2, 200);
+    EXPECT_TRUE(frames().back().final);
+}
+
+TEST_F(Service, TextWithoutASoundIsDoneAtOnce) {
+    start();
+    ask("");
+    EXPECT_TRUE(done(1).at(0).completed);
+    EXPECT_TRUE(frames().empty());
+}
+
+TEST_F(Service, KeepsTheOrderOfRequests) {
+    start();
+    voice_.shut();
+    for (const auto* session : {"a", "b", "c"}) ask("xy", session, "kitchen");
+    voice_.open();
+    std::vector<std::string> order;
+    for (const auto& each : done(3)) order.push_back(each.session_id);
+    EXPECT_THAT(order, ElementsAre("a", "b", "c"));
+    std::vector<std::string> of_frames;
+    for (const auto& each : frames()) of_frames.push_back(each.session_id);
+    EXPECT_THAT(of_frames, ElementsAre("a", "a", "b", "b", "c", "c"));
+}
+
+TEST_F(Service, ACancelStopsWhatIsSaidAndWhatWaits) {
+    start();
+    voice_.shut();
+    ask("abcdef", "s1");
+    voice_.wait_for_visitor();
+    ask("gh", "s1");
+    ask("i", "s2");
+    ASSERT_TRUE(bus_.publish("tts.cancel", protocol::encode(protocol::tts_cancel{.session_id = "s1"})));
+    voice_.open();
+    const auto all = done(3);
+    ASSERT_EQ(all.size(), 3U);
+    for (const auto& each : all) {
+        EXPECT_EQ(each.completed, each.session_id == "s2");
+        EXPECT_EQ(each.error, each.session_id == "s2" ? "" : "cancelled");
+    }
+    for (const auto& frame : frames()) EXPECT_EQ(frame.session_id, "s2") << "said after its cancel";
+}
+
+struct refused_case {
+    std::string_view name, text, error;
+    protocol::headers headers;
+};
+class Refusal : public Service, public testing::WithParamInterface<refused_case> {};
+
+TEST_P(Refusal, IsSaidOnTheBus) {
+    start({.max_text_bytes = 20, .sample_rate_hz = 10'000});
+    voice_.shut();
+    ask("a", "before");
+    voice_.wait_for_visitor();
+    ask(std::string(GetParam().text), "s", "", GetParam().headers);
+    clock_.advance(milliseconds(100));
+    voice_.open();
+    std::optional<tts_done> ours;
+    for (const auto& each : done(2))
+        if (each.session_id == "s") ours = each;
+    ASSERT_TRUE(ours);
+    EXPECT_EQ(ours->completed, GetParam().error.empty());
+    EXPECT_EQ(ours->error, GetParam().error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Reasons, Refusal,
+                         testing::Values(refused_case{"too_long", "123456789012345678901", "too_long", {}},
+                                         refused_case{"the_voice_fails", "ab!", "engine_failed", {}},
+                                         refused_case{"too_late", "ab", "timed_out", {{"Loqa-Budget-Ms", "99"}}},
+                                         refused_case{"just_in_time", "ab", "", {{"Loqa-Budget-Ms", "101"}}}),
+                         [](const auto& row) { return std::string(row.param.name); });
+
+TEST_F(Service, RefusesWhatItsQueueCannotHold) {
+    start({.max_pending = 2, .sample_rate_hz = 10'000});
+    voice_.shut();
+    ask("a", "said");
+    voice_.wait_for_visitor();
+    for (const auto* session : {"queued", "queued", "refused", "refused"}) ask("b", session);
+    for (const auto& each : done(2)) {
+        EXPECT_EQ(each.session_id, "refused");
+        EXPECT_EQ(each.error, "busy");
+    }
+    voice_.open();
+    EXPECT_EQ(done(5).size(), 5U);
+}
+
+TEST_F(Service, OutlivesWhatItCannotRead) {
+    start();
+    for (const auto* payload : {"", "{", "[]", R"({"text": 5})", R"({"session_id": "s"})"})
+        ASSERT_TRUE(bus_.publish("tts.request", payload));
+    ASSERT_TRUE(bus_.publish("tts.cancel", "?"));
+    ask("a");
+    EXPECT_TRUE(done(1).at(0).completed);
+    EXPECT_EQ(bus_.published("tts.done").size(), 1U);
+    EXPECT_EQ(metrics_.counter("loqa_tts_unreadable_total", "Messages that could not be read").value(), 6);
+}
+
+TEST_F(Service, SaysAtItsEndWhatWasAskedForInTime) {
+    start();
+    voice_.shut();
+    ask("a", "s1");
+    ask("b", "s2");
+    voice_.wait_for_visitor();
+    std::jthread ending([this] { service_.reset(); });
+    voice_.open();
+    ending.join();
+    for (const auto& each : done(2)) EXPECT_TRUE(each.completed) << each.error;
+}
+
+TEST_F(Service, CancelsAtItsEndWhatWouldTakeTooLong) {
+    start({.sample_rate_hz = 10'000, .finish_within = seconds(0)});
+    voice_.shut();
+    ask("abc", "s1");
+    ask("b", "s2");
+    voice_.wait_for_visitor();
+    std::jthread ending([this] { service_.reset(); });
+    // The gate opens once the service no longer takes requests: then it is ending.
+    while (bus_.request("tts.request", "{}", milliseconds(1)).error().code != errc::unavailable) {
+    }
+    clock_.advance(seconds(1));
+    voice_.open();
+    ending.join();
+    const auto all = done(2);
+    ASSERT_EQ(all.size(), 2U);
+    for (const auto& each : all) EXPECT_EQ(each.error, "cancelled");
+}
+
+TEST_F(Service, GivesUpAReplyThatTheBusDoesNotTake) {
+    start();
+    voice_.shut();
+    ask("ab", "s1");
+    voice_.wait_for_visitor();
+    bus_.set_connected(false);
+    voice_.open();
+    auto& failed =
+        metrics_.counter("loqa_tts_requests_total", "Requests by how they ended", {{"outcome", "unavailable"}});
+    const auto until = std::chrono::steady_clock::now() + seconds(10);
+    while (failed.value() == 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    EXPECT_EQ(failed.value(), 1);
+    bus_.set_connected(true);
+    ask("c", "s2");
+    EXPECT_TRUE(done(1).at(0).completed);
+}
+
+}  // namespace
+}  // namespace loqa::tts
