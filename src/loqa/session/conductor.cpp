@@ -1,0 +1,622 @@
+#include "loqa/session/conductor.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "loqa/base/ids.hpp"
+#include "loqa/base/text.hpp"
+#include "loqa/protocol/json.hpp"
+#include "loqa/protocol/subjects.hpp"
+
+namespace loqa::session {
+
+namespace subject = protocol::subject;
+using protocol::json;
+
+namespace {
+
+constexpr std::size_t remembered_replies = 256;
+// A speaker that was sent samples and says nothing of them: the turn ends without knowing when they were heard.
+constexpr milliseconds playback_patience{500};
+
+constexpr std::string_view apology_not_heard = "Sorry, I didn't catch that.";
+constexpr std::string_view apology_lost = "Sorry, I lost you there. Please say that again.";
+
+std::string subject_of(std::string_view prefix) { return std::string(prefix); }
+
+json timer_json(const timers::timer& t) {
+    return {{"id", t.id},
+            {"label", t.label},
+            {"state", t.ringing ? "ringing" : "running"},
+            {"seconds_remaining", std::chrono::ceil<seconds>(t.remaining).count()},
+            {"duration_s", std::chrono::duration_cast<seconds>(t.duration).count()},
+            {"target", t.target}};
+}
+
+std::string error_json(const error& e) {
+    return protocol::dump({{"error", {{"code", to_string(e.code)}, {"message", e.message}, {"hint", e.hint}}}});
+}
+
+std::string ring_text(const timers::timer& t) {
+    const auto name = t.label.empty() ? std::string("timer") : t.label + " timer";
+    return t.late ? fmt::format("Your {} ended while I was away.", name) : fmt::format("Your {} is done.", name);
+}
+
+}  // namespace
+
+conductor::conductor(conductor_config config, parts with, std::shared_ptr<const intent::matcher> matcher)
+    : config_(std::move(config)),
+      with_(std::move(with)),
+      matcher_(std::move(matcher)),
+      answers_(with_.clock, with_.timers),
+      components_(with_.clock, config_.required_components),
+      unreadable_(with_.log, with_.clock),
+      late_(with_.metrics.counter("loqa_session_late_total", "Messages for turns that were over")),
+      active_(with_.metrics.gauge("loqa_session_active_turns", "Turns that are going on")),
+      ready_(with_.metrics.gauge("loqa_ready", "1 when every required part is ready")) {}
+
+std::vector<std::string> conductor::work_subjects() {
+    return {subject_of(subject::stt_final),     subject_of(subject::stt_started),  subject_of(subject::stt_error),
+            subject_of(subject::timer_start),   subject_of(subject::timer_cancel), subject_of(subject::timers_list),
+            subject_of(subject::timers_cancel), subject_of(subject::trace_get),    subject_of(subject::readiness_get)};
+}
+
+std::vector<std::string> conductor::broadcast_subjects() {
+    return {subject_of(subject::tts_started),      subject_of(subject::tts_done),
+            subject_of(subject::playback_started), subject_of(subject::session_state),
+            subject_of(subject::trace_spans),      subject_of(subject::component_status) + ".*"};
+}
+
+void conductor::handle(const bus::message& m) {
+    if (m.subject == subject::stt_final) return on_final(m);
+    if (m.subject == subject::stt_started) return on_speech_started(m);
+    if (m.subject == subject::stt_error) return on_stt_error(m);
+    if (m.subject == subject::tts_started) return on_tts_started(m);
+    if (m.subject == subject::tts_done) return on_tts_done(m);
+    if (m.subject == subject::playback_started) return on_playback_started(m);
+    if (m.subject == subject::session_state) return on_session_state(m);
+    if (m.subject == subject::timer_start) return on_timer_start(m);
+    if (m.subject == subject::timer_cancel) return on_timer_cancel(m);
+    if (m.subject == subject::timers_list) return on_timers_list(m);
+    if (m.subject == subject::timers_cancel) return on_timers_cancel(m);
+    if (m.subject == subject::trace_get) return respond(m, traces_.answer(m.payload));
+    if (m.subject == subject::readiness_get) return respond(m, protocol::encode(components_.state()));
+    if (m.subject == subject::trace_spans) {
+        if (auto taken = traces_.accept(m.payload); !taken) refuse(m, taken.error());
+        return;
+    }
+    if (m.subject.starts_with(subject::component_status)) return on_component_status(m);
+}
+
+template <class T>
+std::optional<T> conductor::read(const bus::message& m) {
+    auto message = protocol::decode<T>(m.payload);
+    if (message) return std::move(*message);
+    refuse(m, message.error());
+    return std::nullopt;
+}
+
+void conductor::refuse(const bus::message& m, const error& why) {
+    with_.metrics.counter("loqa_bus_unreadable_total", "Messages that could not be read", {{"subject", "session"}})
+        .add();
+    unreadable_("{} bytes on {} cannot be read: {}", m.payload.size(), m.subject, why.message);
+}
+
+void conductor::publish(std::string_view to, const std::string& payload, const turn* t) {
+    if (auto sent = with_.bus.publish(to, payload, t != nullptr ? headers_of(*t) : protocol::headers{}); !sent)
+        with_.log.warn(sent.error());
+}
+
+void conductor::respond(const bus::message& request, const std::string& payload) {
+    if (auto sent = with_.bus.respond(request, payload); !sent) with_.log.warn(sent.error());
+}
+
+protocol::headers conductor::headers_of(const turn& t) const {
+    auto h = t.headers;
+    const auto now = with_.clock.steady();
+    h.turn_id = t.id;
+    h.traceparent = telemetry::to_traceparent(t.trace);
+    h.privacy = t.privacy;
+    h.budget = std::max(milliseconds(0), std::chrono::floor<milliseconds>(t.deadline - now));
+    if (t.headers.age) h.age = *t.headers.age + std::chrono::duration<double, std::milli>(now - t.heard_at);
+    return protocol::write_turn(h);
+}
+
+conductor::turn& conductor::begin(const std::string& session_id, const protocol::turn_headers& headers) {
+    supersede(session_id);
+    turn& t = turns_[session_id];
+    t.session_id = session_id;
+    t.id = headers.turn_id.empty() ? random_hex(16) : headers.turn_id;
+    t.headers = headers;
+    t.trace = telemetry::parse_traceparent(headers.traceparent).value_or(telemetry::new_trace());
+    t.privacy = headers.privacy.empty() ? config_.privacy : headers.privacy;
+    t.target = config_.default_target;
+    t.began = with_.clock.steady();
+    t.began_wall = with_.clock.wall();
+    t.heard_at = t.began;
+    t.deadline = t.began + config_.listen_timeout;
+    t.phase_deadline = t.deadline;
+    if (t.privacy != "ephemeral") traces_.remember(t.trace.trace_id, t.session_id, t.id);
+    active_.set(static_cast<double>(turns_.size()));
+    return t;
+}
+
+void conductor::on_speech_started(const bus::message& m) {
+    const auto started = read<protocol::speech_started>(m);
+    if (!started || turns_.size() >= config_.max_active_turns) return;
+    turn& t = begin(started->session_id, protocol::read_turn(m.headers));
+    publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "listening"}), &t);
+}
+
+void conductor::on_final(const bus::message& m) {
+    const auto final = read<protocol::transcript>(m);
+    if (!final || final->partial) return;
+    const auto headers = protocol::read_turn(m.headers);
+    const auto known = turns_.find(final->session_id);
+    const bool continues = known != turns_.end() && known->second.at == state::listening &&
+                           (headers.turn_id.empty() || headers.turn_id == known->second.id);
+    if (!continues && known == turns_.end() && turns_.size() >= config_.max_active_turns) {
+        publish(subject::session_degraded,
+                protocol::encode(protocol::session_degraded{final->session_id, headers.turn_id, "session", "busy",
+                                                            "too many turns are going on at once"}));
+        publish(subject::session_ended, protocol::encode(protocol::session_ended{.session_id = final->session_id,
+                                                                                 .turn_id = headers.turn_id,
+                                                                                 .outcome = "cancelled",
+                                                                                 .reason = "busy",
+                                                                                 .heard = final->text}));
+        return;
+    }
+    turn& t = continues ? known->second : begin(final->session_id, headers);
+    t.headers = headers;
+    t.heard_at = with_.clock.steady();
+    t.deadline = t.heard_at + config_.turn_timeout;
+    t.phase_deadline = t.deadline;
+    if (headers.age) {
+        t.stages_ms["stt"] = headers.age->count();
+        observe("stt", headers.age->count());
+    }
+    store(t, "turn.heard", protocol::encode(*final));
+    decide(t, std::string(trim(final->text)), final->reason);
+}
+
+void conductor::decide(turn& t, const std::string& heard, const std::string& stt_reason) {
+    t.heard = heard;
+    publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "deciding"}), &t);
+    if (heard.empty()) {
+        // Somebody spoke and nothing could be made of it: worth a word. Nobody spoke: worth none.
+        if (stt_reason == "speech_end")
+            return speak(t, {.text = std::string(apology_not_heard), .failed = true, .reason = "not_heard"});
+        t.reason = stt_reason.empty() ? "no_speech" : stt_reason;
+        return end(turns_.find(t.session_id), "nothing_heard");
+    }
+
+    const auto began = with_.clock.steady();
+    spoken_answer answer;
+    std::vector<std::pair<std::string, std::string>> slots;
+    {
+        telemetry::timed_span span(with_.tracer, with_.clock, "intent", t.trace);
+        const auto meaning = matcher_->match(heard);
+        const double ms = to_ms(with_.clock.steady() - began);
+        t.stages_ms["intent"] = ms;
+        observe("intent", ms);
+        if (!meaning) {
+            span.set("intent.miss", std::string(intent::to_string(meaning.error().reason)));
+            answer = answers::not_understood(meaning.error());
+        } else {
+            t.intent = meaning->intent;
+            span.set("intent.name", t.intent);
+            span.end();
+            for (const auto& s : meaning->slots) slots.emplace_back(s.name, intent::to_string(s.value));
+            const auto skill_began = with_.clock.steady();
+            telemetry::timed_span skill(with_.tracer, with_.clock, "skill", t.trace);
+            skill.set("intent.name", t.intent);
+            auto given = answers_.answer_for(*meaning, {.session_id = t.session_id,
+                                                        .target = t.target,
+                                                        .pcm = t.headers.audio == protocol::audio_form::pcm,
+                                                        .last_reply = last_reply(t.session_id)});
+            if (!given) given = answers::not_understood({.reason = intent::miss_reason::unknown_words});
+            if (given->failed) skill.fail(given->reason);
+            answer = std::move(*given);
+            const double skill_ms = to_ms(with_.clock.steady() - skill_began);
+            t.stages_ms["skill"] = skill_ms;
+            observe("skill", skill_ms);
+        }
+    }
+    with_.metrics
+        .counter("loqa_session_intents_total", "Turns by whether an intent was found",
+                 {{"found", t.intent.empty() ? "no" : "yes"}})
+        .add();
+    if (answer.stop_speaking) hush(t.session_id);
+    publish(subject::session_reply,
+            protocol::encode(protocol::session_reply{t.session_id, t.id, t.heard, t.intent, answer.text, slots}), &t);
+    speak(t, answer);
+}
+
+void conductor::speak(turn& t, const spoken_answer& answer) {
+    t.reply = answer.text;
+    t.apology = answer.failed;
+    t.reason = answer.reason;
+    if (answer.text.empty()) return end(turns_.find(t.session_id), "answered");
+    if (!t.timer_id) {
+        last_replies_.emplace_back(t.session_id, t.reply);
+        if (last_replies_.size() > remembered_replies) last_replies_.pop_front();
+    }
+    store(t, "turn.reply",
+          protocol::dump({{"turn_id", t.id}, {"text", t.reply}, {"intent", t.intent}, {"failed", t.apology}}));
+    request_speech(t);
+}
+
+void conductor::request_speech(turn& t) {
+    t.at = state::speaking;
+    t.requested_at = with_.clock.steady();
+    t.phase_deadline = std::min(t.deadline, t.requested_at + config_.tts_timeout);
+    publish(subject::tts_request,
+            protocol::encode(protocol::tts_request{.session_id = t.session_id,
+                                                   .text = t.reply,
+                                                   .voice = config_.default_voice,
+                                                   .target = t.target,
+                                                   .trace_id = t.trace.trace_id}),
+            &t);
+    publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "speaking"}), &t);
+}
+
+conductor::turn* conductor::turn_of(const std::string& session_id, const bus::message& m) {
+    const auto it = turns_.find(session_id);
+    const auto id = protocol::read_turn(m.headers).turn_id;
+    if (it != turns_.end() && (id.empty() || id == it->second.id)) return &it->second;
+    // Speech that a client asked for itself belongs to no turn; only what names a turn is late.
+    if (!id.empty()) late_.add();
+    return nullptr;
+}
+
+void conductor::on_tts_started(const bus::message& m) {
+    const auto started = read<protocol::tts_started>(m);
+    if (!started) return;
+    turn* t = turn_of(started->session_id, m);
+    if (t == nullptr || t->at != state::speaking) return;
+    t->at = state::playing;
+    t->started_at = with_.clock.steady();
+    t->phase_deadline = t->deadline;
+    const double ms = to_ms(t->started_at - t->requested_at);
+    t->stages_ms["tts"] = ms;
+    observe("tts", ms);
+    if (t->headers.age) t->stages_ms["first_chunk"] = t->headers.age->count() + to_ms(t->started_at - t->heard_at);
+}
+
+void conductor::on_playback_started(const bus::message& m) {
+    const auto started = read<protocol::playback_started>(m);
+    if (!started) return;
+    turn* t = turn_of(started->session_id, m);
+    if (t == nullptr || t->played) return;
+    t->played = true;
+    // tts.started and this come over different connections: either may be first.
+    const auto now = with_.clock.steady();
+    const double playback_ms = t->at == state::playing ? to_ms(now - t->started_at) : 0;
+    t->stages_ms["playback"] = playback_ms;
+    observe("playback", playback_ms);
+    if (t->headers.age) {
+        const double total_ms = t->headers.age->count() + to_ms(now - t->heard_at);
+        t->stages_ms["total"] = total_ms;
+        observe("total", total_ms);
+    }
+    end_if_heard(*t);
+}
+
+void conductor::on_tts_done(const bus::message& m) {
+    const auto done = read<protocol::tts_done>(m);
+    if (!done) return;
+    turn* t = turn_of(done->session_id, m);
+    if (t == nullptr || t->at == state::listening) return;
+    if (!done->completed) {
+        degrade(*t, "tts", "engine_failed", done->error.empty() ? "speech was not completed" : done->error);
+        t->reason = "tts: " + done->error;
+        return end(turns_.find(t->session_id), "apologised");
+    }
+    t->synthesised = true;
+    end_if_heard(*t);
+}
+
+void conductor::end_if_heard(turn& t) {
+    if (!t.synthesised) return;
+    // Only speakers of the binary form say when they play; for others the turn is over with its last sample.
+    if (t.headers.audio == protocol::audio_form::pcm && !t.played && !t.timer_id) {
+        t.phase_deadline = std::min(t.deadline, with_.clock.steady() + playback_patience);
+        return;
+    }
+    end(turns_.find(t.session_id), t.apology ? "apologised" : "answered");
+}
+
+void conductor::on_stt_error(const bus::message& m) {
+    const auto failed = read<protocol::stt_error>(m);
+    if (!failed) return;
+    with_.metrics
+        .counter("loqa_session_errors_total", "Turns that something went wrong in, by stage", {{"stage", "stt"}})
+        .add();
+    turn* t = turn_of(failed->session_id, m);
+    if (t == nullptr || t->at != state::listening) return;
+    lose(*t, failed->code, failed->message);
+}
+
+// The transcript of a turn will never come.
+void conductor::lose(turn& t, const std::string& reason, const std::string& message) {
+    degrade(t, "stt", reason, message);
+    t.deadline = with_.clock.steady() + config_.turn_timeout;
+    publish(subject::session_reply,
+            protocol::encode(protocol::session_reply{t.session_id, t.id, "", "", std::string(apology_lost), {}}), &t);
+    speak(t, {.text = std::string(apology_lost), .failed = true, .reason = reason});
+}
+
+// Another node took over a turn that was heard to begin here too.
+void conductor::on_session_state(const bus::message& m) {
+    const auto s = read<protocol::session_state>(m);
+    if (!s || s->state != "deciding") return;
+    const auto it = turns_.find(s->session_id);
+    if (it == turns_.end() || it->second.id != s->turn_id || it->second.at != state::listening) return;
+    turns_.erase(it);
+    active_.set(static_cast<double>(turns_.size()));
+}
+
+void conductor::on_component_status(const bus::message& m) {
+    const auto status = read<protocol::component_status>(m);
+    if (!status) return;
+    const auto change = components_.heard(*status);
+    if (change.readiness_changed) publish_readiness();
+    if (change.restarted) {
+        // What the process before it was doing will not be finished.
+        std::vector<std::string> sessions;
+        for (const auto& [session, t] : turns_) sessions.push_back(session);
+        for (const auto& session : sessions) {
+            const auto it = turns_.find(session);
+            turn& t = it->second;
+            if (status->name == "stt" && t.at == state::listening) {
+                lose(t, "unavailable", "speech recognition was restarted");
+            } else if (status->name == "tts" && t.at == state::playing && !t.synthesised) {
+                degrade(t, "tts", "unavailable", "speech synthesis was restarted");
+                t.reason = "tts: restarted";
+                end(it, "apologised");
+            }
+        }
+    }
+    if (change.became_ready && status->name == "tts") {
+        // What was asked of a process that died before it said anything is asked again; nothing is said twice.
+        for (auto& [session, t] : turns_)
+            if (t.at == state::speaking) request_speech(t);
+        if (const auto all = with_.timers.list())
+            for (const auto& t : *all)
+                if (t.ringing) ring(t);
+    }
+}
+
+void conductor::publish_readiness() {
+    const auto now = components_.state();
+    ready_.set(now.ready ? 1 : 0);
+    publish(subject::readiness, protocol::encode(now));
+    for (const auto& c : now.components)
+        with_.log.debug("{} is {}{}{}", c.name, c.state, c.detail.empty() ? "" : ": ", c.detail);
+}
+
+void conductor::ring(const timers::timer& t) {
+    const auto session = fmt::format("timer-{}", t.id);
+    if (turns_.contains(session)) return;
+    protocol::turn_headers headers;
+    headers.audio = t.pcm ? protocol::audio_form::pcm : protocol::audio_form::json;
+    turn& rings = begin(session, headers);
+    rings.timer_id = t.id;
+    rings.target = t.target.empty() ? t.session_id : t.target;
+    rings.deadline = rings.began + config_.turn_timeout;
+    rings.phase_deadline = rings.deadline;
+    rings.intent = "timer.ring";
+    const auto text = ring_text(t);
+    timer_status(t, "completed");
+    publish(subject::session_reply,
+            protocol::encode(protocol::session_reply{session, rings.id, "", rings.intent, text, {}}), &rings);
+    speak(rings, {.text = text});
+}
+
+void conductor::supersede(const std::string& session_id) {
+    const auto it = turns_.find(session_id);
+    if (it == turns_.end()) return;
+    if (it->second.at != state::listening)
+        publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{session_id}), &it->second);
+    it->second.reason = "superseded";
+    end(it, "cancelled");
+}
+
+void conductor::hush(const std::string& session_id) {
+    publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{session_id}));
+    std::vector<std::string> rings;
+    for (const auto& [session, t] : turns_)
+        if (t.timer_id) rings.push_back(session);
+    for (const auto& session : rings) {
+        publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{session}));
+        const auto it = turns_.find(session);
+        it->second.reason = "stopped";
+        it->second.synthesised = true;  // heard well enough to be stopped: it does not ring again
+        end(it, "cancelled");
+    }
+}
+
+void conductor::degrade(const turn& t, const std::string& stage, const std::string& reason,
+                        const std::string& message) {
+    with_.metrics
+        .counter("loqa_session_errors_total", "Turns that something went wrong in, by stage", {{"stage", stage}})
+        .add();
+    with_.log.with({{"session", t.session_id}, {"turn", t.id}, {"trace", t.trace.trace_id}})
+        .warn("turn degraded in {}: {} ({})", stage, message, reason);
+    publish(subject::session_degraded,
+            protocol::encode(protocol::session_degraded{t.session_id, t.id, stage, reason, message}), &t);
+}
+
+void conductor::end(turns::iterator which, const std::string& outcome) {
+    turn t = std::move(which->second);
+    turns_.erase(which);
+    active_.set(static_cast<double>(turns_.size()));
+
+    if (t.timer_id && t.synthesised)
+        if (auto done = with_.timers.acknowledge(*t.timer_id); !done && done.error().code != errc::not_found)
+            with_.log.warn(done.error());
+
+    const auto elapsed = with_.clock.steady() - t.began;
+    const protocol::session_ended ended{.session_id = t.session_id,
+                                        .turn_id = t.id,
+                                        .outcome = outcome,
+                                        .reason = t.reason,
+                                        .heard = t.heard,
+                                        .reply = t.reply,
+                                        .intent = t.intent,
+                                        .stages_ms = t.stages_ms};
+    const auto text = protocol::encode(ended);
+    publish(subject::session_ended, text, &t);
+    store(t, "turn.ended", text);
+
+    if (t.trace.sampled) {
+        telemetry::span root{.trace_id = t.trace.trace_id,
+                             .span_id = t.trace.span_id,
+                             .parent_span_id = {},
+                             .name = "voice.session",
+                             .process = {},
+                             .start = t.began_wall,
+                             .end = t.began_wall + std::chrono::duration_cast<wall_time::duration>(elapsed)};
+        root.attributes = {
+            {"session.id", t.session_id}, {"turn.id", t.id}, {"turn.outcome", outcome}, {"intent.name", t.intent}};
+        root.failed = outcome == "apologised";
+        root.status_message = root.failed ? t.reason : "";
+        with_.tracer.record(std::move(root));
+    }
+    with_.metrics.counter("loqa_session_turns_total", "Turns by how they ended", {{"outcome", outcome}}).add();
+    // What was said may be private; how it went is not.
+    with_.log.with({{"session", t.session_id}, {"turn", t.id}, {"trace", t.trace.trace_id}})
+        .info("turn {}{}{}{}", outcome, t.intent.empty() ? "" : ", ", t.intent,
+              t.reason.empty() ? "" : " (" + t.reason + ")");
+}
+
+void conductor::cancel_all(const std::string& reason) {
+    while (!turns_.empty()) {
+        const auto it = turns_.begin();
+        if (it->second.at != state::listening)
+            publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{it->first}), &it->second);
+        it->second.reason = reason;
+        end(it, "cancelled");
+    }
+}
+
+void conductor::tick() {
+    const auto now = with_.clock.steady();
+    if (components_.check()) publish_readiness();
+    std::vector<std::string> due;
+    for (const auto& [session, t] : turns_)
+        if (now >= t.phase_deadline) due.push_back(session);
+    for (const auto& session : due) {
+        const auto it = turns_.find(session);
+        if (it == turns_.end()) continue;
+        turn& t = it->second;
+        if (t.at == state::listening) {
+            lose(t, "timed_out", "the transcript did not come in time");
+        } else if (t.synthesised) {
+            end(it, t.apology ? "apologised" : "answered");
+        } else {
+            degrade(t, "tts", "timed_out",
+                    t.at == state::speaking ? "no speech came in time" : "speech did not end in time");
+            publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{session}), &t);
+            t.reason = "tts: timed_out";
+            end(it, "apologised");
+        }
+    }
+}
+
+steady_time conductor::next_deadline() const {
+    auto next = components_.next_check();
+    for (const auto& [session, t] : turns_) next = std::min(next, t.phase_deadline);
+    return next;
+}
+
+std::string conductor::last_reply(const std::string& session_id) const {
+    const auto it = std::find_if(last_replies_.rbegin(), last_replies_.rend(),
+                                 [&](const auto& r) { return r.first == session_id; });
+    if (it != last_replies_.rend()) return it->second;
+    return last_replies_.empty() ? std::string() : last_replies_.back().second;
+}
+
+void conductor::store(const turn& t, const std::string& type, const std::string& payload) {
+    auto stored = with_.store.append({.session_id = t.session_id,
+                                      .trace_id = t.trace.trace_id,
+                                      .actor_id = "loqad",
+                                      .type = type,
+                                      .payload = payload,
+                                      .privacy_scope = t.privacy});
+    if (!stored) with_.log.warn(stored.error());
+}
+
+void conductor::observe(const std::string& stage, double ms) {
+    with_.metrics
+        .histogram("loqa_voice_latency_ms", "Time from the end of speech, by stage; total: to the first audible sample",
+                   telemetry::latency_buckets_ms, {{"stage", stage}})
+        .observe(ms);
+}
+
+void conductor::timer_status(const timers::timer& t, const std::string& state) {
+    protocol::timer_status status{.label = t.label, .state = state};
+    if (state == "started") status.seconds_remaining = std::chrono::ceil<seconds>(t.remaining).count();
+    publish(subject::timer_status, protocol::encode(status));
+}
+
+void conductor::on_timer_start(const bus::message& m) {
+    const auto wanted = read<protocol::timer_start>(m);
+    if (!wanted) return;
+    auto started = with_.timers.start({.duration = milliseconds(wanted->duration_ms),
+                                       .label = to_lower(wanted->label),
+                                       .session_id = "timers",
+                                       .target = config_.default_target});
+    if (started) return timer_status(*started, "started");
+    with_.log.warn(started.error());
+    publish(subject::timer_status, protocol::encode(protocol::timer_status{.label = wanted->label, .state = "failed"}));
+}
+
+void conductor::on_timer_cancel(const bus::message& m) {
+    const auto wanted = read<protocol::timer_cancel>(m);
+    if (!wanted) return;
+    const auto all = with_.timers.list();
+    if (!all) return with_.log.warn(all.error());
+    for (const auto& t : *all)
+        if (wanted->label.empty() || t.label == to_lower(wanted->label)) std::ignore = cancel_timer(t);
+}
+
+bool conductor::cancel_timer(const timers::timer& t) {
+    if (auto done = with_.timers.cancel(t.id); !done) {
+        with_.log.warn(done.error());
+        return false;
+    }
+    timer_status(t, "cancelled");
+    return true;
+}
+
+void conductor::on_timers_list(const bus::message& m) {
+    const auto all = with_.timers.list();
+    if (!all) return respond(m, error_json(all.error()));
+    json list = json::array();
+    for (const auto& t : *all) list.push_back(timer_json(t));
+    respond(m, protocol::dump({{"timers", list}}));
+}
+
+void conductor::on_timers_cancel(const bus::message& m) {
+    auto request = protocol::parse_object(m.payload);
+    if (!request) return respond(m, error_json(request.error()));
+    std::int64_t id = 0;
+    std::string label;
+    protocol::field_reader read(*request);
+    read.integer("id", id, 1, std::int64_t{1} << 53).text("label", label, 256);
+    if (read.failed()) return respond(m, error_json(read.why()));
+    const auto all = with_.timers.list();
+    if (!all) return respond(m, error_json(all.error()));
+    int cancelled = 0;
+    for (const auto& t : *all)
+        if (id != 0 ? t.id == id : !label.empty() && t.label == to_lower(label)) cancelled += cancel_timer(t) ? 1 : 0;
+    if (cancelled == 0)
+        return respond(m, error_json({errc::not_found,
+                                      id != 0 ? fmt::format("there is no timer {}", id)
+                                              : fmt::format("there is no timer called \"{}\"", label),
+                                      "see which there are: loqa timers"}));
+    respond(m, protocol::dump({{"cancelled", cancelled}}));
+}
+
+}  // namespace loqa::session

@@ -1,0 +1,146 @@
+// The turns: from what somebody said to what is answered, each with an end.
+//
+// A turn begins when speech is heard (or, for clients that send text, with the text), goes through deciding and
+// speaking, and ends with an answer, an apology, or a cancel; each end is said on session.ended. Every wait has a
+// deadline; what comes for a turn that is over is dropped and counted. New speech in a session ends the turn that was
+// going on there.
+//
+// The conductor has no thread and no clock of its own: its owner calls handle() with each message, ring() with each
+// timer, and tick() at the latest at next_deadline(), all from one thread.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loqa/base/clock.hpp"
+#include "loqa/bus/connection.hpp"
+#include "loqa/intent/matcher.hpp"
+#include "loqa/protocol/messages.hpp"
+#include "loqa/protocol/turn_headers.hpp"
+#include "loqa/session/answers.hpp"
+#include "loqa/session/components.hpp"
+#include "loqa/session/traces.hpp"
+#include "loqa/store/event_store.hpp"
+#include "loqa/telemetry/log.hpp"
+#include "loqa/telemetry/metrics.hpp"
+#include "loqa/telemetry/trace.hpp"
+#include "loqa/timers/timers.hpp"
+
+namespace loqa::session {
+
+struct conductor_config {
+    milliseconds turn_timeout{10'000};    // from the final transcript to the end of the answer's synthesis
+    milliseconds tts_timeout{4'000};      // from the request to the first samples
+    milliseconds listen_timeout{20'000};  // from the first speech to the final transcript
+    std::size_t max_active_turns = 64;
+    std::string default_target, default_voice;
+    std::string privacy = "session";  // scope of turns whose client names none
+    std::vector<std::string> required_components;
+};
+
+class conductor {
+public:
+    struct parts {
+        const loqa::clock& clock;
+        bus::connection& bus;
+        timers::timer_service& timers;
+        store::event_store& store;
+        telemetry::tracer& tracer;
+        telemetry::metrics& metrics;
+        telemetry::logger log;
+    };
+    conductor(conductor_config config, parts with, std::shared_ptr<const intent::matcher> matcher);
+
+    // The subjects that handle() understands: work is shared in a queue group, broadcasts are for every node.
+    static std::vector<std::string> work_subjects();
+    static std::vector<std::string> broadcast_subjects();
+
+    void handle(const bus::message& m);
+    void ring(const timers::timer& t);
+    void tick();
+    steady_time next_deadline() const;
+
+    // Ends every turn that is going on, saying so.
+    void cancel_all(const std::string& reason);
+
+    protocol::readiness readiness() const { return components_.state(); }
+    std::size_t active_turns() const { return turns_.size(); }
+
+private:
+    enum class state { listening, speaking, playing };
+
+    struct turn {
+        std::string session_id, id;
+        telemetry::trace_context trace;  // of the root span
+        protocol::turn_headers headers;
+        state at = state::listening;
+        wall_time began_wall{};
+        steady_time began{}, heard_at{}, requested_at{}, started_at{}, deadline{}, phase_deadline{};
+        std::string heard, reply, intent, target, privacy;
+        bool apology = false;
+        std::string reason;
+        bool played = false;
+        bool synthesised = false;
+        std::optional<std::int64_t> timer_id;  // of a ring
+        std::map<std::string, double> stages_ms;
+    };
+    using turns = std::map<std::string, turn>;  // by session; references stay valid while others come and go
+
+    void on_speech_started(const bus::message& m);
+    void on_final(const bus::message& m);
+    void on_stt_error(const bus::message& m);
+    void on_tts_started(const bus::message& m);
+    void on_tts_done(const bus::message& m);
+    void on_playback_started(const bus::message& m);
+    void on_session_state(const bus::message& m);
+    void on_component_status(const bus::message& m);
+    void on_timer_start(const bus::message& m);
+    void on_timer_cancel(const bus::message& m);
+    void on_timers_list(const bus::message& m);
+    void on_timers_cancel(const bus::message& m);
+
+    turn& begin(const std::string& session_id, const protocol::turn_headers& headers);
+    void decide(turn& t, const std::string& heard, const std::string& stt_reason);
+    void speak(turn& t, const spoken_answer& answer);
+    void request_speech(turn& t);
+    void lose(turn& t, const std::string& reason, const std::string& message);
+    void degrade(const turn& t, const std::string& stage, const std::string& reason, const std::string& message);
+    // The turn of a message's session, or null when that turn is over or another.
+    turn* turn_of(const std::string& session_id, const bus::message& m);
+    void end(turns::iterator which, const std::string& outcome);
+    void end_if_heard(turn& t);
+    void supersede(const std::string& session_id);
+    void hush(const std::string& session_id);
+
+    template <class T>
+    std::optional<T> read(const bus::message& m);
+    void publish(std::string_view subject, const std::string& payload, const turn* t = nullptr);
+    void respond(const bus::message& request, const std::string& payload);
+    void refuse(const bus::message& m, const error& why);
+    void publish_readiness();
+    std::string last_reply(const std::string& session_id) const;
+    void store(const turn& t, const std::string& type, const std::string& payload);
+    void observe(const std::string& stage, double ms);
+    bool cancel_timer(const timers::timer& t);
+    void timer_status(const timers::timer& t, const std::string& state);
+    protocol::headers headers_of(const turn& t) const;
+
+    const conductor_config config_;
+    parts with_;
+    std::shared_ptr<const intent::matcher> matcher_;
+    answers answers_;
+    components components_;
+    recent_traces traces_;
+    turns turns_;
+    std::deque<std::pair<std::string, std::string>> last_replies_;  // session, text; newest last; bounded
+    telemetry::rate_limited unreadable_;
+    telemetry::counter& late_;
+    telemetry::gauge& active_;
+    telemetry::gauge& ready_;
+};
+
+}  // namespace loqa::session
