@@ -1,0 +1,139 @@
+#include "loqa/stt/decoder.hpp"
+
+#include <utility>
+
+#include "loqa/base/process.hpp"
+
+namespace loqa::stt {
+
+std::string_view to_string(reading what) {
+    switch (what) {
+        case reading::partial:
+            return "partial";
+        case reading::ahead:
+            return "ahead";
+        case reading::final:
+            return "final";
+    }
+    return "unknown";
+}
+
+struct decoder::job {
+    std::uint64_t utterance = 0;
+    std::unique_ptr<stream> input;
+    std::vector<float> samples;  // not yet accepted by input
+    std::optional<reading> wanted;
+    int urgency = 0;
+    std::uint64_t order = 0;
+    std::int64_t mark = 0;
+    steady_time asked;
+    bool running = false;
+    bool forgotten = false;
+};
+
+decoder::decoder(recognizer& engine, const clock& clock, std::function<void(outcome)> deliver)
+    : engine_(engine), clock_(clock), deliver_(std::move(deliver)), thread_([this] { run(); }) {}
+
+decoder::~decoder() {
+    {
+        std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+}
+
+void decoder::submit(std::uint64_t utterance, std::vector<float> samples, reading what, std::int64_t mark) {
+    {
+        std::lock_guard lock(mutex_);
+        auto& entry = jobs_[utterance];
+        if (!entry) {
+            entry = std::make_unique<job>();
+            entry->utterance = utterance;
+        }
+        entry->samples.insert(entry->samples.end(), samples.begin(), samples.end());
+        if (!entry->wanted) {
+            entry->asked = clock_.steady();
+            entry->order = ++requests_;
+            entry->urgency = 0;
+        }
+        entry->wanted = std::max(what, entry->wanted.value_or(what));
+        entry->urgency = std::max(entry->urgency, static_cast<int>(what));
+        entry->mark = mark;
+    }
+    changed_.notify_one();
+}
+
+void decoder::hurry(std::uint64_t utterance) {
+    std::lock_guard lock(mutex_);
+    if (const auto found = jobs_.find(utterance); found != jobs_.end()) {
+        found->second->urgency = static_cast<int>(reading::final);
+    }
+}
+
+void decoder::forget(std::uint64_t utterance) {
+    std::lock_guard lock(mutex_);
+    const auto found = jobs_.find(utterance);
+    if (found == jobs_.end()) return;
+    if (found->second->running) {
+        found->second->forgotten = true;
+    } else {
+        jobs_.erase(found);
+    }
+}
+
+std::size_t decoder::waiting() const {
+    std::lock_guard lock(mutex_);
+    std::size_t count = 0;
+    for (const auto& [utterance, entry] : jobs_) count += entry->wanted.has_value() ? 1 : 0;
+    return count;
+}
+
+decoder::job* decoder::most_urgent() {
+    job* best = nullptr;
+    for (const auto& [utterance, entry] : jobs_) {
+        if (!entry->wanted) continue;
+        if (best == nullptr || entry->urgency > best->urgency ||
+            (entry->urgency == best->urgency && entry->order < best->order)) {
+            best = entry.get();
+        }
+    }
+    return best;
+}
+
+void decoder::run() {
+    name_this_thread("stt-decode");
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        job* next = nullptr;
+        changed_.wait(lock, [&] { return stopping_ || (next = most_urgent()) != nullptr; });
+        if (stopping_) return;
+
+        const auto samples = std::exchange(next->samples, {});
+        outcome made{next->utterance, *next->wanted, next->mark, hypothesis{}, next->asked, {}, {}};
+        next->wanted.reset();
+        next->running = true;
+        lock.unlock();
+
+        made.began = clock_.steady();
+        if (!next->input) next->input = engine_.start();
+        // Samples beyond what the engine takes are left out: what was said before them is still worth reading.
+        const auto accepted = next->input->accept(samples);
+        if (!accepted && accepted.error().code != errc::too_long) {
+            made.heard = fail(accepted);
+        } else {
+            made.heard = made.what == reading::final ? next->input->finish() : next->input->read();
+        }
+        made.ended = clock_.steady();
+
+        lock.lock();
+        next->running = false;
+        const bool wanted = !next->forgotten;
+        if (made.what == reading::final || next->forgotten) jobs_.erase(made.utterance);
+        lock.unlock();
+        if (wanted) deliver_(std::move(made));
+        lock.lock();
+    }
+}
+
+}  // namespace loqa::stt

@@ -1,0 +1,79 @@
+// The thread that owns a recognizer.
+//
+// Everybody hands it samples and says how urgently they want a reading; it does one at a time, the most urgent first.
+// Each utterance has at most one reading wanted: asking again adds samples to it and may make it more urgent, so a
+// partial that is still waiting when its final is wanted disappears into it, and what waits is bounded by the number of
+// utterances. All functions are safe from any thread.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "loqa/base/clock.hpp"
+#include "loqa/stt/recognizer.hpp"
+
+namespace loqa::stt {
+
+// From least to most urgent.
+enum class reading : std::uint8_t {
+    partial,  // while the person speaks
+    ahead,    // in a pause: the final one, if the pause turns out to be the end
+    final,
+};
+
+std::string_view to_string(reading what);
+
+struct outcome {
+    std::uint64_t utterance = 0;
+    reading what = reading::partial;
+    std::int64_t mark = 0;  // of the latest request that it answers
+    result<hypothesis> heard;
+    steady_time asked, began, ended;
+};
+
+class decoder {
+public:
+    // `deliver` is called on the decoder's thread; it must not block.
+    decoder(recognizer& engine, const clock& clock, std::function<void(outcome)> deliver);
+
+    // Waits for the reading that is being made; those that wait are lost.
+    ~decoder();
+
+    // `mark` comes back with the outcome. After reading::final the utterance is forgotten.
+    void submit(std::uint64_t utterance, std::vector<float> samples, reading what, std::int64_t mark);
+
+    // A reading that waits comes before all that are not final.
+    void hurry(std::uint64_t utterance);
+
+    // Nothing more is wanted; an outcome may still come when the reading is being made right now.
+    void forget(std::uint64_t utterance);
+
+    std::size_t waiting() const;
+
+private:
+    struct job;
+
+    void run();
+    job* most_urgent();
+
+    recognizer& engine_;
+    const clock& clock_;
+    const std::function<void(outcome)> deliver_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    bool stopping_ = false;
+    std::uint64_t requests_ = 0;
+    std::map<std::uint64_t, std::unique_ptr<job>> jobs_;
+    std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace loqa::stt

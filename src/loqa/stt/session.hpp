@@ -1,0 +1,151 @@
+// One session's ear: what a client sends, what was said in it.
+//
+// A session hears a stream of frames that the client may mark as over. In the stream it finds utterances, each of which
+// is a turn of its own: its beginning is announced, then come its partials, then its final reading or a failure, never
+// nothing. A stream in which nobody spoke yields one final without text when it is over. Its state machine has no
+// threads and does no work of its own: the host, which owns it, calls it from one thread, decodes for it and tells the
+// world.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loqa/audio/endpointer.hpp"
+#include "loqa/audio/resample.hpp"
+#include "loqa/audio/vad.hpp"
+#include "loqa/base/clock.hpp"
+#include "loqa/protocol/turn_headers.hpp"
+#include "loqa/stt/decoder.hpp"
+
+namespace loqa::stt {
+
+struct session_options {
+    audio::endpointer_options endpoint;
+    milliseconds preroll{300};  // heard before the onset and still read
+    bool interim = true;        // tell partials
+    milliseconds partial_every{800};
+    milliseconds client_timeout{3000};  // a client that is quiet for so long is gone
+    milliseconds min_speech{96};        // less is a noise
+};
+
+// Why an utterance is over; what stt.text.final says as `reason`.
+enum class end_reason : std::uint8_t {
+    speech_end,    // the person was silent for long enough
+    client_final,  // the client said so
+    timeout,       // the person went on for too long, or the client stopped sending
+    no_speech,     // nothing that was speech
+    cancelled,     // this process ends
+};
+
+std::string_view to_string(end_reason reason);
+
+// One piece of sound from a client.
+struct frame {
+    std::string session_id;
+    std::int64_t sequence = 0;
+    int sample_rate_hz = audio::speech_rate_hz;
+    int channels = 1;
+    std::string pcm;  // S16LE
+    bool last = false;
+    protocol::turn_headers turn;  // what the client said about the turn; often nothing
+    steady_time arrived;
+};
+
+struct utterance {
+    std::uint64_t number = 0;  // unique in the process
+    std::string session_id;
+    protocol::turn_headers turn;
+    end_reason reason = end_reason::speech_end;
+    steady_time began;            // when the frame with the onset arrived
+    steady_time speech_ended;     // when the last frame with speech arrived
+    steady_time ended;            // when the end was decided
+    milliseconds speech{};        // from the onset to the end of speech
+    std::int64_t mark = 0;        // where its speech ended: a reading with this mark has all of it
+    std::optional<outcome> read;  // the latest reading; of the whole when the utterance is over
+};
+
+class session_host {
+public:
+    virtual ~session_host() = default;
+    virtual std::uint64_t next_utterance() = 0;
+
+    // As decoder's functions of these names; the outcome is handed to session::take().
+    virtual void submit(std::uint64_t utterance, std::vector<float> samples, reading what, std::int64_t mark) = 0;
+    virtual void hurry(std::uint64_t utterance) = 0;
+    virtual void forget(std::uint64_t utterance) = 0;
+
+    virtual void on_started(const utterance& of) = 0;
+    virtual void on_partial(const utterance& of, const hypothesis& heard) = 0;
+    virtual void on_final(const utterance& of, const hypothesis& heard) = 0;
+    virtual void on_failed(const utterance& of, const error& why) = 0;
+};
+
+class session {
+public:
+    session(std::string id, const session_options& options, std::unique_ptr<audio::voice_detector> detector,
+            const clock& clock, session_host& host);
+
+    void hear(const frame& what);
+
+    // False when the outcome is not of this session.
+    bool take(const outcome& made);
+
+    // When tick() has something to do next if no frame comes.
+    steady_time deadline() const;
+    void tick();
+
+    // Ends all that is not over yet; with `reading_too` also what only waits for its final reading.
+    void cancel(bool reading_too);
+
+    // The stream is over and all of it was told: the session can go.
+    bool over() const { return closed_ && finishing_.empty(); }
+    bool awaits_reading() const { return !finishing_.empty(); }
+
+private:
+    struct current {
+        utterance what;
+        std::vector<float> unsent;               // not yet handed to the decoder
+        std::int64_t frames_at_reading = 0;      // the length when a reading was last asked for
+        std::optional<std::int64_t> ahead_mark;  // of the latest reading asked for in a pause
+        std::string partial_text;                // as last told
+    };
+
+    void open_stream();
+    result<void> listen(const frame& what);
+    result<void> step(audio::vad_frame samples, steady_time arrived);
+    void begin(steady_time arrived);
+    utterance new_utterance(steady_time began);
+    void ask(reading what);
+    void finish(end_reason reason);
+    void end_empty(end_reason reason);
+    void tell(const utterance& of);
+    void call_off(std::size_t index);
+    protocol::turn_headers next_turn();
+
+    const std::string id_;
+    const session_options options_;
+    const std::unique_ptr<audio::voice_detector> detector_;
+    const clock& clock_;
+    session_host& host_;
+    audio::endpointer endpoint_;
+    std::optional<audio::resampler> resample_;
+
+    std::vector<float> pending_;  // less than a frame of the detector
+    std::vector<float> preroll_;
+    std::optional<current> now_;
+    std::deque<utterance> finishing_;  // over, and waiting for their final reading
+
+    bool closed_ = false;
+    bool broken_ = false;         // the detector failed: the rest of the stream is not heard
+    bool anything_told_ = false;  // of this stream
+    steady_time last_frame_;
+    protocol::turn_headers client_turn_;
+    std::string last_turn_id_;
+};
+
+}  // namespace loqa::stt

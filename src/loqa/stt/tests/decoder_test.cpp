@@ -1,0 +1,103 @@
+#include "loqa/stt/decoder.hpp"
+
+#include <mutex>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loqa/stt/tests/fakes.hpp"
+
+namespace loqa::stt {
+namespace {
+
+using ::testing::ElementsAre;
+
+class Decoder : public ::testing::Test {
+protected:
+    struct seen {
+        std::uint64_t utterance;
+        reading what;
+        std::int64_t mark;
+        std::string text;
+        bool operator==(const seen&) const = default;
+    };
+
+    std::vector<seen> wait_for(std::size_t count) {
+        std::unique_lock lock(mutex_);
+        changed_.wait_for(lock, seconds{10}, [&] { return seen_.size() >= count; });
+        return seen_;
+    }
+
+    static std::vector<float> ms(std::size_t count) { return std::vector<float>(count * 16); }
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::vector<seen> seen_;
+    real_clock clock_;
+    testing::stopwatch engine_;
+    decoder decoder_{engine_, clock_, [this](const outcome& made) {
+                         std::lock_guard lock(mutex_);
+                         seen_.push_back({made.utterance, made.what, made.mark,
+                                          made.heard ? made.heard->text : made.heard.error().message});
+                         changed_.notify_all();
+                     }};
+};
+
+TEST_F(Decoder, AnUtteranceGrows) {
+    decoder_.submit(1, ms(100), reading::partial, 1);
+    wait_for(1);
+    decoder_.submit(1, ms(200), reading::ahead, 2);
+    wait_for(2);
+    decoder_.submit(1, ms(50), reading::final, 3);
+    EXPECT_THAT(wait_for(3), ElementsAre(seen{1, reading::partial, 1, "100 ms"}, seen{1, reading::ahead, 2, "300 ms"},
+                                         seen{1, reading::final, 3, "350 ms"}));
+}
+
+TEST_F(Decoder, FinalsComeBeforePartialsAndAPartialThatWaitsDisappearsIntoItsFinal) {
+    engine_.hold();
+    decoder_.submit(1, ms(10), reading::partial, 1);
+    engine_.wait_for_reading();
+    decoder_.submit(2, ms(20), reading::partial, 1);
+    decoder_.submit(3, ms(30), reading::partial, 1);
+    decoder_.submit(4, ms(40), reading::ahead, 1);
+    decoder_.submit(3, ms(3), reading::final, 2);
+    EXPECT_EQ(decoder_.waiting(), 3u);
+    engine_.release();
+    EXPECT_THAT(wait_for(4), ElementsAre(seen{1, reading::partial, 1, "10 ms"}, seen{3, reading::final, 2, "33 ms"},
+                                         seen{4, reading::ahead, 1, "40 ms"}, seen{2, reading::partial, 1, "20 ms"}));
+}
+
+TEST_F(Decoder, WhatIsHurriedComesFirst) {
+    engine_.hold();
+    decoder_.submit(1, ms(10), reading::partial, 1);
+    engine_.wait_for_reading();
+    decoder_.submit(2, ms(20), reading::ahead, 1);
+    decoder_.submit(3, ms(30), reading::ahead, 1);
+    decoder_.hurry(3);
+    engine_.release();
+    EXPECT_THAT(wait_for(3), ElementsAre(seen{1, reading::partial, 1, "10 ms"}, seen{3, reading::ahead, 1, "30 ms"},
+                                         seen{2, reading::ahead, 1, "20 ms"}));
+}
+
+TEST_F(Decoder, WhatIsForgottenIsNotDelivered) {
+    engine_.hold();
+    decoder_.submit(1, ms(10), reading::final, 1);
+    engine_.wait_for_reading();
+    decoder_.submit(2, ms(20), reading::final, 1);
+    decoder_.submit(3, ms(30), reading::final, 1);
+    decoder_.forget(1);
+    decoder_.forget(2);
+    engine_.release();
+    EXPECT_THAT(wait_for(1), ElementsAre(seen{3, reading::final, 1, "30 ms"}));
+    EXPECT_EQ(decoder_.waiting(), 0u);
+}
+
+TEST_F(Decoder, AFailureIsDelivered) {
+    engine_.fails = true;
+    decoder_.submit(1, ms(10), reading::final, 1);
+    EXPECT_THAT(wait_for(1), ElementsAre(seen{1, reading::final, 1, "the engine is broken"}));
+}
+
+}  // namespace
+}  // namespace loqa::stt

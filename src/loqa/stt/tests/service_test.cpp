@@ -1,0 +1,229 @@
+#include "loqa/stt/service.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loqa/bus/testing/fake_connection.hpp"
+#include "loqa/protocol/messages.hpp"
+#include "loqa/protocol/subjects.hpp"
+#include "loqa/stt/tests/fakes.hpp"
+
+namespace loqa::stt {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class Service : public ::testing::Test {
+protected:
+    Service() {
+        options_.session.client_timeout = milliseconds{200};
+        options_.session.interim = false;
+    }
+
+    void start() {
+        auto made =
+            service::start(engine_, voices_, options_, {bus_, clock_, metrics_, tracer_, telemetry::logger::silent()});
+        ASSERT_TRUE(made) << made.error().text();
+        service_ = std::move(*made);
+    }
+
+    void send_json(const std::string& session, bool loud, milliseconds duration, bool last = false,
+                   std::string on = "audio.frame") {
+        protocol::audio_frame frame{session, sequence_++, 16'000, 1, testing::sound(loud, duration), last};
+        ASSERT_TRUE(bus_.publish(on, protocol::encode(frame)));
+    }
+    void send_pcm(const std::string& session, bool loud, milliseconds duration, protocol::headers more = {}) {
+        protocol::headers all = {{"Loqa-Session", session}, {"Loqa-Rate", "16000"}};
+        all.insert(all.end(), more.begin(), more.end());
+        ASSERT_TRUE(bus_.publish("audio.pcm." + session, testing::sound(loud, duration), all));
+    }
+    void say(const std::string& session) {
+        send_json(session, true, milliseconds{640});
+        send_json(session, false, milliseconds{100});
+        send_json(session, false, milliseconds{540});
+    }
+
+    static protocol::transcript transcript(const bus::message& from) {
+        return *protocol::decode<protocol::transcript>(from.payload);
+    }
+    std::vector<std::string> finals(std::size_t count) {
+        std::vector<std::string> found;
+        for (const auto& each : bus_.wait_for("stt.text.final", count)) {
+            const auto said = transcript(each);
+            found.push_back(said.session_id + ": " + said.text + " " + said.reason);
+        }
+        return found;
+    }
+
+    bus::testing::fake_connection bus_;
+    real_clock clock_;
+    telemetry::metrics metrics_;
+    std::mutex spans_mutex_;
+    std::vector<telemetry::span> spans_;
+    telemetry::tracer tracer_{"stt",
+                              [this] {
+                                  std::vector<std::unique_ptr<telemetry::span_sink>> sinks;
+                                  sinks.push_back(telemetry::callback_sink("test", [this](const auto& batch) {
+                                      std::lock_guard lock(spans_mutex_);
+                                      spans_.insert(spans_.end(), batch.begin(), batch.end());
+                                  }));
+                                  return sinks;
+                              }(),
+                              metrics_, telemetry::logger::silent()};
+    testing::loudness voices_;
+    testing::stopwatch engine_;
+    service_options options_;
+    std::int64_t sequence_ = 0;
+    std::unique_ptr<service> service_;
+};
+
+TEST_F(Service, AClientThatSpeaksJsonAndNeverMarksTheEndIsUnderstood) {
+    start();
+    for (const std::string subject : {"audio.frame", "audio.frame.kitchen"}) {
+        bus_.forget_published();
+        send_json("a", true, milliseconds{640}, false, subject);
+        send_json("a", false, milliseconds{700}, false, subject);
+        const auto found = bus_.wait_for("stt.text.final");
+        ASSERT_THAT(found, SizeIs(1));
+        const auto said = transcript(found[0]);
+        EXPECT_EQ(said.session_id, "a");
+        EXPECT_THAT(said.text, HasSubstr(" ms"));
+        EXPECT_EQ(said.reason, "speech_end");
+        EXPECT_FALSE(said.partial);
+        EXPECT_FALSE(said.timestamp.empty());
+        EXPECT_EQ(said.confidence, 0.5);
+        const auto turn = protocol::read_turn(found[0].headers);
+        EXPECT_THAT(turn.turn_id, SizeIs(32));
+        EXPECT_TRUE(telemetry::parse_traceparent(turn.traceparent));
+        EXPECT_EQ(turn.audio, protocol::audio_form::json);
+        ASSERT_TRUE(turn.age);
+        EXPECT_LT(turn.age->count(), 5000);
+        const auto begun = bus_.wait_for("stt.speech.started");
+        ASSERT_THAT(begun, SizeIs(1));
+        EXPECT_EQ(protocol::read_turn(begun[0].headers).turn_id, turn.turn_id);
+    }
+}
+
+TEST_F(Service, AClientThatSpeaksPcmIsUnderstoodAndItsTurnIsKept) {
+    start();
+    const std::string turn_id(32, 'a');
+    const protocol::headers mine = {{"Loqa-Turn", turn_id}};
+    send_pcm("b", true, milliseconds{640}, mine);
+    auto last = mine;
+    last.emplace_back("Loqa-Final", "1");
+    send_pcm("b", false, milliseconds{20}, last);
+    const auto found = bus_.wait_for("stt.text.final");
+    ASSERT_THAT(found, SizeIs(1));
+    EXPECT_EQ(transcript(found[0]).reason, "client_final");
+    const auto turn = protocol::read_turn(found[0].headers);
+    EXPECT_EQ(turn.turn_id, turn_id);
+    EXPECT_EQ(turn.audio, protocol::audio_form::pcm);
+}
+
+TEST_F(Service, TheHopsOfATurnAreChildrenOfItsRoot) {
+    start();
+    const auto root = telemetry::new_trace();
+    send_pcm("c", true, milliseconds{640},
+             {{"Loqa-Turn", std::string(32, 'b')}, {"traceparent", to_traceparent(root)}});
+    send_pcm("c", false, milliseconds{100});
+    send_pcm("c", false, milliseconds{540});
+    ASSERT_THAT(bus_.wait_for("stt.text.final"), SizeIs(1));
+    service_.reset();
+    tracer_.shutdown(clock_.steady() + seconds{5});
+    std::vector<std::string> names;
+    for (const auto& each : spans_) {
+        names.push_back(each.name);
+        EXPECT_EQ(each.trace_id, root.trace_id);
+        EXPECT_EQ(each.parent_span_id, root.span_id);
+        EXPECT_LE(each.start, each.end);
+    }
+    EXPECT_THAT(names, ElementsAre("stt.listen", "stt.endpoint", "stt.decode"));
+}
+
+TEST_F(Service, NothingSaidAtAllIsSaid) {
+    start();
+    send_json("silent", false, milliseconds{640}, true);
+    send_json("gone", false, milliseconds{640});
+    EXPECT_THAT(finals(2), ElementsAre("silent:  no_speech", "gone:  timeout"));
+}
+
+TEST_F(Service, WhatCannotBeReadIsCountedAndDropped) {
+    start();
+    ASSERT_TRUE(bus_.publish("audio.frame", "{"));
+    ASSERT_TRUE(
+        bus_.publish("audio.frame", R"({"session_id":"","sequence":0,"sample_rate":16000,"channels":1,"pcm":""})"));
+    for (const protocol::headers& wrong : std::initializer_list<protocol::headers>{
+             {{"Loqa-Rate", "4000"}}, {{"Loqa-Rate", "fast"}}, {{"Loqa-Channels", "3"}}, {{"Loqa-Sequence", "1x"}}}) {
+        ASSERT_TRUE(bus_.publish("audio.pcm.x", "1234", wrong));
+    }
+    ASSERT_TRUE(bus_.publish("audio.pcm.x", "123", {}));
+    ASSERT_TRUE(bus_.publish("audio.pcm.x", std::string(protocol::max_pcm_bytes + 2, '\0'), {}));
+    say("still_there");
+    EXPECT_THAT(finals(1), SizeIs(1));
+    EXPECT_THAT(metrics_.text(), HasSubstr("loqa_stt_errors_total{kind=\"invalid_message\"} 7"));
+    EXPECT_THAT(metrics_.text(), HasSubstr("loqa_stt_errors_total{kind=\"too_long\"} 1"));
+}
+
+TEST_F(Service, OneSessionTooManyIsToldSoOnceAndHeardWhenThereIsRoom) {
+    options_.max_sessions = 1;
+    start();
+    send_json("first", true, milliseconds{640});
+    send_json("second", true, milliseconds{640});
+    send_json("second", true, milliseconds{640}, true);
+    const auto refused = bus_.wait_for("stt.error");
+    ASSERT_THAT(refused, SizeIs(1));
+    const auto why = protocol::decode<protocol::stt_error>(refused[0].payload);
+    ASSERT_TRUE(why);
+    EXPECT_EQ(why->session_id, "second");
+    EXPECT_EQ(why->code, "busy");
+    send_json("first", false, milliseconds{20}, true);
+    ASSERT_THAT(finals(1), SizeIs(1));
+    send_json("second", true, milliseconds{640}, true);
+    EXPECT_THAT(finals(2), Contains(HasSubstr("second: ")));
+    EXPECT_THAT(bus_.published("stt.error"), SizeIs(1));
+}
+
+TEST_F(Service, AnEngineThatFailsIsSaidOnTheBus) {
+    engine_.fails = true;
+    start();
+    say("d");
+    const auto found = bus_.wait_for("stt.error");
+    ASSERT_THAT(found, SizeIs(1));
+    const auto why = protocol::decode<protocol::stt_error>(found[0].payload);
+    ASSERT_TRUE(why);
+    EXPECT_EQ(why->code, "engine_failed");
+    EXPECT_THAT(why->message, HasSubstr("the engine is broken"));
+    EXPECT_THAT(protocol::read_turn(found[0].headers).turn_id, SizeIs(32));
+    EXPECT_THAT(bus_.published("stt.text.final"), IsEmpty());
+}
+
+TEST_F(Service, TheEndOfTheProcessCancelsWhatIsSpokenAndFinishesWhatIsRead) {
+    start();
+    engine_.hold();
+    send_json("done", true, milliseconds{640}, true);
+    engine_.wait_for_reading();
+    send_json("speaking", true, milliseconds{640});
+    bus_.wait_for("stt.speech.started", 2);
+    std::thread ends([this] { service_.reset(); });
+    bus_.wait_for("stt.text.final");
+    engine_.release();
+    ends.join();
+    EXPECT_THAT(finals(2), ElementsAre("speaking:  cancelled", "done: 640 ms client_final"));
+}
+
+TEST_F(Service, SessionsOfClientsThatWentAwayAreToldAndFreed) {
+    options_.max_sessions = 500;
+    start();
+    for (int i = 0; i < 500; ++i) send_json("gone" + std::to_string(i), i % 2 == 0, milliseconds{320});
+    EXPECT_THAT(bus_.wait_for("stt.text.final", 500, seconds{20}), SizeIs(500));
+    service_.reset();
+    EXPECT_THAT(metrics_.text(), HasSubstr("loqa_stt_sessions 0"));
+    EXPECT_THAT(metrics_.text(), HasSubstr("loqa_stt_finals_total{reason=\"timeout\"} 500"));
+}
+
+}  // namespace
+}  // namespace loqa::stt

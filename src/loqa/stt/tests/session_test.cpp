@@ -1,0 +1,367 @@
+#include "loqa/stt/session.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loqa/stt/tests/fakes.hpp"
+#include "loqa/telemetry/trace.hpp"
+
+namespace loqa::stt {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+struct request {
+    std::uint64_t utterance;
+    reading what;
+    std::int64_t mark;
+    std::size_t samples;  // of the utterance, this request's included
+};
+
+class Session : public ::testing::Test, public session_host {
+protected:
+    std::uint64_t next_utterance() override { return ++utterances_; }
+    void submit(std::uint64_t utterance, std::vector<float> samples, reading what, std::int64_t mark) override {
+        samples_[utterance] += samples.size();
+        requests_.push_back({utterance, what, mark, samples_[utterance]});
+        if (answers_at_once_) answer();
+    }
+    void hurry(std::uint64_t utterance) override { hurried_.push_back(utterance); }
+    void forget(std::uint64_t) override {}
+    void on_started(const utterance& of) override {
+        told_.push_back("started");
+        turns_.push_back(of.turn);
+    }
+    void on_partial(const utterance&, const hypothesis& heard) override { told_.push_back("partial " + heard.text); }
+    void on_final(const utterance& of, const hypothesis& heard) override {
+        told_.push_back("final \"" + heard.text + "\" " + std::string(to_string(of.reason)));
+        last_ = of;
+    }
+    void on_failed(const utterance&, const error& why) override { told_.push_back("failed " + why.message); }
+
+    void send(bool loud, milliseconds duration, bool last = false) {
+        constexpr milliseconds step{20};
+        for (; duration > milliseconds{0}; duration -= step) {
+            clock_.advance(step);
+            hear(testing::sound(loud, step), last && duration <= step);
+        }
+    }
+    void speak(milliseconds duration) { send(true, duration); }
+    void be_silent(milliseconds duration) { send(false, duration); }
+    void hear(std::string pcm, bool last, int rate_hz = 16'000, int channels = 1) {
+        session_.hear({"s", 0, rate_hz, channels, std::move(pcm), last, client_turn_, clock_.steady()});
+    }
+    void end_stream() { hear("", true); }
+
+    // What the decoder would say to the latest request.
+    void answer(result<hypothesis> heard = hypothesis{"hello", 1}) { answer(requests_.back(), std::move(heard)); }
+    void answer(const request& to, result<hypothesis> heard = hypothesis{"hello", 1}) {
+        auto& made = answers_.emplace_back();
+        made.utterance = to.utterance;
+        made.what = to.what;
+        made.mark = to.mark;
+        made.heard = std::move(heard);
+        if (!answers_at_once_) deliver();
+    }
+    void deliver() {
+        for (const auto& each : std::exchange(answers_, {})) EXPECT_TRUE(session_.take(each));
+    }
+    void let_pass(milliseconds duration) {
+        clock_.advance(duration);
+        session_.tick();
+    }
+
+    manual_clock clock_;
+    testing::loudness voices_;
+    std::vector<request> requests_;
+    std::deque<outcome> answers_;
+    std::map<std::uint64_t, std::size_t> samples_;
+    std::vector<std::uint64_t> hurried_;
+    std::vector<std::string> told_;
+    std::vector<protocol::turn_headers> turns_;
+    std::optional<utterance> last_;
+    protocol::turn_headers client_turn_;
+    bool answers_at_once_ = false;
+    std::uint64_t utterances_ = 0;
+
+    session_options options_ = [] {
+        session_options made;
+        made.interim = false;
+        return made;
+    }();
+    session session_{"s", options_, voices_.start(), clock_, *this};
+};
+
+TEST_F(Session, WhatWasReadInThePauseIsFinalAtTheEndpoint) {
+    be_silent(milliseconds{400});
+    speak(milliseconds{640});
+    be_silent(milliseconds{140});
+    ASSERT_THAT(requests_, SizeIs(1));
+    EXPECT_EQ(requests_[0].what, reading::ahead);
+    answer();
+    EXPECT_THAT(told_, ElementsAre("started"));
+    be_silent(milliseconds{500});
+    EXPECT_THAT(told_, ElementsAre("started", "final \"hello\" speech_end"));
+    EXPECT_THAT(requests_, SizeIs(1));
+}
+
+TEST_F(Session, TimesAreThoseOfTheFramesThatCarriedTheSpeech) {
+    be_silent(milliseconds{320});
+    const auto before = clock_.steady();
+    speak(milliseconds{640});
+    const auto after = clock_.steady();
+    be_silent(milliseconds{140});
+    answer();
+    be_silent(milliseconds{500});
+    ASSERT_TRUE(last_);
+    EXPECT_NEAR(to_ms(last_->began - before), 64, 40);
+    EXPECT_NEAR(to_ms(last_->speech_ended - after), 0, 40);
+    EXPECT_NEAR(to_ms(last_->ended - after), 512, 40);
+    EXPECT_EQ(last_->speech, milliseconds{640});
+}
+
+TEST_F(Session, AReadingStillUnderWayAtTheEndpointBecomesTheFinalOne) {
+    speak(milliseconds{640});
+    be_silent(milliseconds{640});
+    EXPECT_THAT(told_, ElementsAre("started"));
+    EXPECT_THAT(hurried_, ElementsAre(1));
+    EXPECT_THAT(requests_, SizeIs(1));
+    answer();
+    EXPECT_THAT(told_, ElementsAre("started", "final \"hello\" speech_end"));
+}
+
+TEST_F(Session, AReadingFromBeforeSpeechWentOnIsNotTheFinalOne) {
+    speak(milliseconds{640});
+    be_silent(milliseconds{200});
+    const auto early = requests_.back();
+    speak(milliseconds{640});
+    be_silent(milliseconds{640});
+    answer(early, hypothesis{"set a timer for", 1});
+    EXPECT_THAT(told_, ElementsAre("started"));
+    answer(hypothesis{"set a timer for ten minutes", 1});
+    EXPECT_THAT(told_, ElementsAre("started", "final \"set a timer for ten minutes\" speech_end"));
+}
+
+TEST_F(Session, WhatCameBeforeTheOnsetIsReadToo) {
+    be_silent(milliseconds{2000});
+    speak(milliseconds{640});
+    be_silent(milliseconds{100});
+    ASSERT_THAT(requests_, SizeIs(1));
+    EXPECT_NEAR(static_cast<double>(requests_[0].samples) / 16, 300 + 640 + 64, 40);
+}
+
+TEST_F(Session, TheClientEndsTheUtterance) {
+    speak(milliseconds{640});
+    end_stream();
+    ASSERT_THAT(requests_, SizeIs(1));
+    EXPECT_EQ(requests_[0].what, reading::final);
+    EXPECT_EQ(requests_[0].samples, 640u * 16);  // to the last sample
+    EXPECT_FALSE(session_.over());
+    answer();
+    EXPECT_THAT(told_, ElementsAre("started", "final \"hello\" client_final"));
+    EXPECT_TRUE(session_.over());
+}
+
+TEST_F(Session, AStreamWithoutSpeechEndsWithOneEmptyFinal) {
+    be_silent(milliseconds{5000});
+    EXPECT_THAT(told_, IsEmpty());
+    end_stream();
+    EXPECT_THAT(told_, ElementsAre("final \"\" no_speech"));
+    EXPECT_TRUE(session_.over());
+}
+
+TEST_F(Session, AStreamOfNothingAtAllToo) {
+    end_stream();
+    EXPECT_THAT(told_, ElementsAre("final \"\" no_speech"));
+}
+
+TEST_F(Session, AStreamThatHadItsFinalGetsNoOtherAtItsEnd) {
+    answers_at_once_ = true;
+    speak(milliseconds{640});
+    be_silent(milliseconds{200});
+    deliver();
+    be_silent(milliseconds{1000});
+    end_stream();
+    EXPECT_THAT(told_, ElementsAre("started", "final \"hello\" speech_end"));
+    EXPECT_TRUE(session_.over());
+}
+
+TEST_F(Session, ANoiseIsNotRead) {
+    speak(milliseconds{40});
+    be_silent(milliseconds{640});
+    EXPECT_THAT(told_, ElementsAre("started", "final \"\" no_speech"));
+}
+
+TEST_F(Session, ACommandOf400MillisecondsIsHeard) {
+    be_silent(milliseconds{1000});
+    speak(milliseconds{400});
+    be_silent(milliseconds{200});
+    answer(hypothesis{"stop", 1});
+    be_silent(milliseconds{500});
+    EXPECT_THAT(told_, ElementsAre("started", "final \"stop\" speech_end"));
+}
+
+TEST_F(Session, AClientThatStopsInTheMiddleOfSpeechIsNotWaitedForLong) {
+    speak(milliseconds{640});
+    let_pass(milliseconds{900});
+    EXPECT_THAT(requests_, IsEmpty());
+    let_pass(milliseconds{100});
+    ASSERT_THAT(requests_, SizeIs(1));
+    answer();
+    EXPECT_THAT(told_, ElementsAre("started", "final \"hello\" timeout"));
+    EXPECT_FALSE(session_.over());
+    let_pass(milliseconds{2000});
+    EXPECT_TRUE(session_.over());
+    EXPECT_THAT(told_, SizeIs(2));
+}
+
+TEST_F(Session, AClientThatIsGoneWithoutAWordGetsAnEmptyFinal) {
+    be_silent(milliseconds{640});
+    let_pass(milliseconds{2900});
+    EXPECT_FALSE(session_.over());
+    let_pass(milliseconds{100});
+    EXPECT_THAT(told_, ElementsAre("final \"\" timeout"));
+    EXPECT_TRUE(session_.over());
+}
+
+TEST_F(Session, WhoNeverStopsIsCutOffAndHeardAgain) {
+    speak(milliseconds{15'020});
+    ASSERT_THAT(requests_, SizeIs(1));
+    answer();
+    speak(milliseconds{200});
+    EXPECT_THAT(told_, ElementsAre("started", "final \"hello\" timeout", "started"));
+    EXPECT_NE(turns_[0].turn_id, turns_[1].turn_id);
+}
+
+TEST_F(Session, PartialsComeWhileThePersonSpeaksAndWhenTheyChange) {
+    options_.interim = true;
+    session hears("s", options_, voices_.start(), clock_, *this);
+    const auto speak_to = [&](bool loud, int frames) {
+        for (int i = 0; i < frames; ++i) {
+            hears.hear({"s", 0, 16'000, 1, testing::sound(loud, milliseconds{32}), false, {}, clock_.steady()});
+        }
+    };
+    const auto read = [&](std::string text) {
+        outcome made;
+        made.utterance = requests_.back().utterance;
+        made.what = requests_.back().what;
+        made.mark = requests_.back().mark;
+        made.heard->text = std::move(text);
+        hears.take(made);
+    };
+    speak_to(true, 26);
+    ASSERT_THAT(requests_, SizeIs(1));
+    EXPECT_EQ(requests_[0].what, reading::partial);
+    read("set a");
+    speak_to(true, 25);
+    ASSERT_THAT(requests_, SizeIs(2));
+    read("set a");
+    speak_to(true, 25);
+    read("set a timer");
+    speak_to(false, 3);
+    read("set a timer");
+    speak_to(false, 20);
+    EXPECT_THAT(told_,
+                ElementsAre("started", "partial set a", "partial set a timer", "final \"set a timer\" speech_end"));
+}
+
+TEST_F(Session, TheClientNamesTheTurnOfOneUtterance) {
+    answers_at_once_ = true;
+    client_turn_.turn_id = "0123456789abcdef0123456789abcdef";
+    client_turn_.traceparent = telemetry::to_traceparent(telemetry::new_trace());
+    client_turn_.privacy = "ephemeral";
+    client_turn_.audio = protocol::audio_form::pcm;
+    for (int i = 0; i < 2; ++i) {
+        speak(milliseconds{640});
+        be_silent(milliseconds{200});
+        deliver();
+        be_silent(milliseconds{500});
+    }
+    ASSERT_THAT(turns_, SizeIs(2));
+    EXPECT_EQ(turns_[0].turn_id, client_turn_.turn_id);
+    EXPECT_EQ(turns_[0].traceparent, client_turn_.traceparent);
+    EXPECT_THAT(turns_[1].turn_id, SizeIs(32));
+    EXPECT_NE(turns_[1].turn_id, client_turn_.turn_id);
+    EXPECT_NE(turns_[1].traceparent, client_turn_.traceparent);
+    EXPECT_TRUE(telemetry::parse_traceparent(turns_[1].traceparent));
+    for (const auto& turn : turns_) {
+        EXPECT_EQ(turn.privacy, "ephemeral");
+        EXPECT_EQ(turn.audio, protocol::audio_form::pcm);
+    }
+}
+
+TEST_F(Session, AnEngineThatFailsIsSaid) {
+    speak(milliseconds{640});
+    end_stream();
+    answer(fail(errc::engine_failed, "out of memory"));
+    EXPECT_THAT(told_, ElementsAre("started", "failed out of memory"));
+    EXPECT_TRUE(session_.over());
+}
+
+TEST_F(Session, AReadingThatFailsInAPauseIsTriedAgain) {
+    speak(milliseconds{640});
+    be_silent(milliseconds{200});
+    answer(fail(errc::engine_failed, "out of memory"));
+    be_silent(milliseconds{400});
+    ASSERT_THAT(requests_, SizeIs(2));
+    EXPECT_EQ(requests_[1].what, reading::final);
+    answer();
+    EXPECT_THAT(told_, ElementsAre("started", "final \"hello\" speech_end"));
+}
+
+TEST_F(Session, ADetectorThatFailsIsSaidOnceAndTriedAgainWithTheNextStream) {
+    answers_at_once_ = true;
+    voices_.fails = true;
+    be_silent(milliseconds{640});
+    EXPECT_THAT(told_, ElementsAre("failed the detector is broken"));
+    end_stream();
+    EXPECT_THAT(told_, SizeIs(1));
+    EXPECT_TRUE(session_.over());
+    voices_.fails = false;
+    speak(milliseconds{640});
+    EXPECT_THAT(told_, ElementsAre("failed the detector is broken", "started"));
+}
+
+TEST_F(Session, CancelEndsWhatIsBeingSaidAndLetsReadingsFinish) {
+    speak(milliseconds{640});
+    be_silent(milliseconds{640});
+    speak(milliseconds{200});
+    told_.clear();
+    session_.cancel(false);
+    EXPECT_THAT(told_, ElementsAre("final \"\" cancelled"));
+    EXPECT_TRUE(session_.awaits_reading());
+    session_.cancel(true);
+    EXPECT_THAT(told_, ElementsAre("final \"\" cancelled", "final \"\" cancelled"));
+    EXPECT_TRUE(session_.over());
+}
+
+TEST_F(Session, WhatNobodyCanHaveSaidIsThrownAway) {
+    speak(milliseconds{320});
+    be_silent(milliseconds{200});
+    answer(hypothesis{"Thank you for watching, and please subscribe to the channel.", 1});
+    be_silent(milliseconds{500});
+    EXPECT_THAT(told_, ElementsAre("started", "final \"\" speech_end"));
+}
+
+struct form {
+    int rate_hz;
+    int channels;
+};
+class SessionForms : public Session, public ::testing::WithParamInterface<form> {};
+
+TEST_P(SessionForms, AnyRateAndOneOrTwoChannels) {
+    const auto [rate, channels] = GetParam();
+    for (int i = 0; i < 32; ++i) hear(testing::sound(true, milliseconds{20}, rate, channels), false, rate, channels);
+    hear("", true, rate, channels);
+    ASSERT_THAT(requests_, SizeIs(1));
+    EXPECT_NEAR(static_cast<double>(requests_[0].samples), 640 * 16, 60);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rates, SessionForms,
+                         ::testing::Values(form{8'000, 1}, form{11'025, 2}, form{16'000, 2}, form{22'050, 1},
+                                           form{44'100, 2}, form{48'000, 1}, form{48'000, 2}));
+
+}  // namespace
+}  // namespace loqa::stt
