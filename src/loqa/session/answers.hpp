@@ -10,7 +10,7 @@
 
 #include "loqa/base/clock.hpp"
 #include "loqa/intent/matcher.hpp"
-#include "loqa/timers/timer_service.hpp"
+#include "loqa/timers/timers.hpp"
 
 namespace loqa::session {
 
