@@ -1,0 +1,69 @@
+// loqa-stt: hears what clients send over the bus and says what was spoken.
+#include <fmt/format.h>
+
+#include "common/frame.hpp"
+#include "loqa/audio/vad.hpp"
+#include "loqa/stt/recognizer.hpp"
+#include "loqa/stt/service.hpp"
+
+namespace {
+
+using namespace loqa;
+
+// Destroyed from the bottom up: first the service, then what it stands on.
+struct hearing final : app::part {
+    std::unique_ptr<stt::recognizer> engine;
+    std::unique_ptr<audio::voice_model> voices;
+    std::unique_ptr<stt::service> service;
+    std::string about;
+
+    std::string detail() const override { return about; }
+};
+
+result<std::unique_ptr<stt::recognizer>> load_engine(const config::stt_settings& settings) {
+    if (settings.mode == "moonshine") {
+        return stt::load_moonshine({.model = settings.model_path,
+                                    .threads = settings.threads,
+                                    .longest = settings.max_utterance + seconds{5}});
+    }
+    if (settings.mode == "exec") {
+        return stt::load_command(
+            {.command = settings.command, .model = settings.model_path, .language = settings.language});
+    }
+    return fail(errc::invalid_config, "stt.mode {} is for tests, and not part of this program", settings.mode)
+        .hint("Set stt.mode to moonshine or exec.");
+}
+
+result<std::unique_ptr<app::part>> start(app::frame& frame) {
+    const auto& settings = frame.settings().stt;
+    const auto began = frame.clock().steady();
+    auto part = std::make_unique<hearing>();
+
+    auto engine = load_engine(settings);
+    if (!engine) return fail(std::move(engine));
+    part->engine = std::move(*engine);
+    auto voices = audio::load_silero(settings.vad_model_path);
+    if (!voices) return fail(std::move(voices));
+    part->voices = std::move(*voices);
+
+    const double load_ms = to_ms(frame.clock().steady() - began);
+    frame.metrics().gauge("loqa_stt_model_load_ms", "Time to load and warm up the models").set(load_ms);
+    part->about = settings.mode == "exec" ? settings.command : settings.model_path;
+    frame.log().info("{} and {} are warm after {:.0f} ms", part->about, settings.vad_model_path, load_ms);
+
+    auto service = stt::service::start(*part->engine, *part->voices, stt::options_from(settings),
+                                       {frame.bus(), frame.clock(), frame.metrics(), frame.tracer(), frame.log()});
+    if (!service) return fail(std::move(service));
+    part->service = std::move(*service);
+    return part;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    return app::run({.binary = "loqa-stt",
+                     .component = "stt",
+                     .description = "Listens to the bus's audio and publishes what was said.",
+                     .metrics_port_offset = 1},
+                    argc, argv, start);
+}
