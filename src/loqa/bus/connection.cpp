@@ -324,6 +324,7 @@ private:
     }
     static void on_disconnected(natsConnection*, void* self) {
         auto* c = static_cast<nats_connection*>(self);
+        if (c->closing_) return;
         c->log_.warn("bus: connection lost, trying to get it back");
         if (c->on_change_) c->on_change_(link::down);
     }
