@@ -26,15 +26,15 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE INDEX IF NOT EXISTS events_by_session ON events (session_id, created_at);
 CREATE INDEX IF NOT EXISTS events_by_age ON events (created_at);
 CREATE TABLE timers (
-    id TEXT PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     label TEXT NOT NULL,
     session_id TEXT NOT NULL,
     target TEXT NOT NULL,
+    pcm INTEGER NOT NULL,
     state TEXT NOT NULL,
     duration_ms INTEGER NOT NULL,
-    due_at_ms INTEGER NOT NULL,
-    remaining_ms INTEGER,
-    created_at_ms INTEGER NOT NULL
+    ends_at_ms INTEGER NOT NULL,
+    remaining_ms INTEGER
 );
 )sql",
 };
