@@ -535,7 +535,7 @@ private:
     std::uint32_t word_id(std::u32string_view word) {
         if (const auto known = out_.vocabulary.find(word); known != out_.vocabulary.end()) return known->second.takers;
         const auto id = static_cast<std::uint32_t>(words_.size());
-        const auto [at, fresh] = out_.vocabulary.emplace(std::u32string(word), program::word_index{id, none});
+        const auto [at, fresh] = out_.vocabulary.emplace(std::u32string(word), program::word_index{id, none, false});
         words_.push_back({at->first, template_set(), {}});
         return id;
     }
@@ -636,6 +636,7 @@ private:
                 for (const auto token : tokens) {
                     auto& lists = words_[word_id(token)].lists;
                     if (lists.empty() || lists.back() != l) lists.push_back(l);
+                    if (list.type == compiled_list::kind::range) out_.vocabulary.find(token)->second.number = true;
                 }
             }
         }

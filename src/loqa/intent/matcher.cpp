@@ -110,6 +110,8 @@ std::string_view to_string(miss_reason reason) {
             return "unknown_words";
         case miss_reason::unknown_name:
             return "unknown_name";
+        case miss_reason::wrong_kind:
+            return "wrong_kind";
         case miss_reason::missing_context:
             return "missing_context";
         case miss_reason::too_ambiguous:
@@ -129,6 +131,8 @@ std::string miss::sentence() const {
             if (list == "floor") return fmt::format("I don't know a floor called {}.", word);
             if (list == "name") return fmt::format("I don't know anything called {}.", word);
             return fmt::format("I don't know {} here.", word);
+        case miss_reason::wrong_kind:
+            return fmt::format("I can't do that with {}.", word);
         case miss_reason::missing_context:
             return word == "area" ? "I don't know which room you mean."
                                   : fmt::format("I don't know which {} you mean.", word);
@@ -176,15 +180,21 @@ answer matcher::match(std::string_view sentence, const context& where) const {
         for (const auto& [key, id] : p.keys)
             if (id == look.missing_key()) return std::unexpected(miss{miss_reason::missing_context, key, {}});
 
+    if (look.only_skip_words()) return std::unexpected(miss{miss_reason::empty, {}, {}});
     search why(p, s, search::mode::diagnose);
     why.prepare(sentence, known);
     why.run(readings, true);
-    if (!readings.empty())
-        for (const link& l : readings.front().values)
-            if (l.unknown)
-                return std::unexpected(
-                    miss{miss_reason::unknown_name, why.said(readings.front(), l), p.lists[l.list].name});
-    return std::unexpected(miss{miss_reason::unknown_words, {}, {}});
+    if (readings.empty()) return std::unexpected(miss{miss_reason::unknown_words, {}, {}});
+    const link* unknown = nullptr;
+    for (const link& l : readings.front().values) {
+        if (!l.unknown) continue;
+        // Two guesses are no diagnosis.
+        if (unknown != nullptr) return std::unexpected(miss{miss_reason::unknown_words, {}, {}});
+        unknown = &l;
+    }
+    const bool has_it = why.is_value(readings.front(), *unknown);
+    return std::unexpected(miss{has_it ? miss_reason::wrong_kind : miss_reason::unknown_name,
+                                why.said(readings.front(), *unknown), p.lists[unknown->list].name});
 }
 
 std::vector<recognized> matcher::match_all(std::string_view sentence, const context& where, std::size_t limit) const {
@@ -222,6 +232,10 @@ progress matcher::feed(std::string_view partial, const context& where) const {
     out.open_text = found.text_next || found.ends_in_text || (found.grows_after_text && !found.complete);
     out.next_words = std::move(found.words);
     return out;
+}
+
+void matcher::for_each_word(const std::function<void(std::u32string_view, bool)>& found) const {
+    for (const auto& [word, index] : impl_->code.vocabulary) found(word, index.number);
 }
 
 const matcher::statistics& matcher::stats() const { return impl_->stats; }

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -51,6 +52,7 @@ enum class miss_reason {
     empty,            // nothing was said
     unknown_words,    // no template has these words in this order
     unknown_name,     // a template fits but for a name, area or floor that this home does not have
+    wrong_kind,       // a template fits but for a thing that cannot do this ("turn on the front door")
     missing_context,  // a template fits but needs to know something, such as the room it was said in
     too_ambiguous,    // the limit on work for one sentence was reached
 };
@@ -110,6 +112,9 @@ public:
 
     // For a transcript that still grows, after each stable word.
     progress feed(std::string_view partial, const context& where = {}) const;
+
+    // Every word that a template or a name has, and whether it is a number's.
+    void for_each_word(const std::function<void(std::u32string_view word, bool number)>& found) const;
 
     struct statistics {
         std::size_t templates = 0, nodes = 0, vocabulary = 0, names = 0, bytes = 0;

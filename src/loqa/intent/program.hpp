@@ -192,6 +192,7 @@ struct program {
     struct word_index {
         std::uint32_t takers = 0;    // in word_sets
         std::uint32_t meets = none;  // in met_by_words
+        bool number = false;         // of a number in words
     };
     text_map<word_index> vocabulary;
     std::vector<template_set> word_sets;

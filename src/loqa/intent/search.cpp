@@ -11,9 +11,10 @@
 namespace loqa::intent {
 namespace {
 
-constexpr std::size_t steps_before_memo = 64;  // most templates fail or match long before
-constexpr std::size_t visited_size = 4096;     // power of two
-constexpr std::size_t list_cache_size = 256;   // power of two
+constexpr std::size_t steps_before_memo = 64;    // most templates fail or match long before
+constexpr std::size_t visited_size = 4096;       // power of two
+constexpr std::size_t most_continuations = 250;  // of one list
+constexpr std::size_t list_cache_size = 256;     // power of two
 
 std::size_t skip_spaces(std::u32string_view text, std::size_t at) {
     while (at < text.size() && text[at] == U' ') ++at;
@@ -54,7 +55,7 @@ void for_each_wildcard_end(std::u32string_view text, std::u32string_view what, s
 void continuation_sink::add(std::u32string_view word) {
     if (words.size() >= limit) return;
     while (!word.empty() && is_space(word.front())) word.remove_prefix(1);
-    const std::size_t end = std::min(word.find(U' '), word.size());
+    const std::size_t end = std::min(word.find_first_of(U" -"), word.size());
     if (end == 0) return;
     std::string text = encode_utf8(word.substr(0, end));
     if (std::ranges::find(words, text) == words.end()) words.push_back(std::move(text));
@@ -111,7 +112,7 @@ bool search::prepare(std::string_view sentence, const context& where) {
 
 void search::choose_candidates(sentence_text& text) const {
     text.candidates = p_.takes_anything;
-    if (p_.ignore_whitespace || mode_ == mode::diagnose) {
+    if (p_.ignore_whitespace) {
         text.candidates.fill();
         return;
     }
@@ -156,6 +157,8 @@ void search::choose_candidates(sentence_text& text) const {
         }
         takers.keep_only(any);
     }
+    // A name that is not known makes no template impossible.
+    if (mode_ == mode::diagnose) takers.fill();
     text.candidates.add_all(takers);
     if (mode_ == mode::grow) return;
     for (const auto& clause : met) text.candidates.keep_only(clause);
@@ -427,7 +430,8 @@ void search::step_list(const node& n, const state& at) {
             sink_.text_next = sink_.text_next || at.literal > 0;
         } else {
             sink_.grows = true;
-            list.words.continuations(t, t.size(), 12, [&](std::u32string_view word) { sink_.add(word); });
+            list.words.continuations(t, t.size(), most_continuations,
+                                     [&](std::u32string_view word) { sink_.add(word); });
         }
         return;
     }
@@ -466,7 +470,7 @@ void search::step_list(const node& n, const state& at) {
             push(next, n.next);
         }
         if (mode_ == mode::grow)
-            list.words.continuations(t, base, 12, [&](std::u32string_view word) {
+            list.words.continuations(t, base, most_continuations, [&](std::u32string_view word) {
                 sink_.grows = true;
                 sink_.add(word);
             });
@@ -621,7 +625,7 @@ void search::step_range(const node& n, const compiled_list& list, const state& a
             list.words.find(t, at.position,
                             [&](std::uint32_t value, std::size_t end) { take_words(at.position, value, end); });
             if (mode_ == mode::grow)
-                list.words.continuations(t, at.position, 12, [&](std::u32string_view word) {
+                list.words.continuations(t, at.position, most_continuations, [&](std::u32string_view word) {
                     sink_.grows = true;
                     sink_.add(word);
                 });
@@ -650,6 +654,9 @@ void search::step_end(const state& at) {
     for (std::size_t i = begin; i < end; ++i)
         if (!is_punctuation(t[i]) && t[i] != U' ') return;
 
+    // A bare name that is not known could be anything.
+    if (mode_ == mode::diagnose && at.literal == 0) return;
+
     reading r;
     r.template_index = template_;
     r.form = form_;
@@ -658,8 +665,9 @@ void search::step_end(const state& at) {
     for (std::uint32_t l = head; l != none; l = s_.links[l].parent) {
         link& one = s_.links[l];
         if (one.wildcard) {
-            while (one.begin < one.end && t[one.begin] == U' ') ++one.begin;
-            while (one.end > one.begin && t[one.end - 1] == U' ') --one.end;
+            const std::u32string_view taken = one.broken ? text_->broken : text_->lowered;
+            while (one.begin < one.end && taken[one.begin] == U' ') ++one.begin;
+            while (one.end > one.begin && taken[one.end - 1] == U' ') --one.end;
             if (one.begin == one.end) return;
             ++r.wildcards;
             r.wildcard_length += static_cast<std::int32_t>(one.end - one.begin);
@@ -738,6 +746,13 @@ void search::step_end(const state& at) {
         return;
     }
     readings_->push_back(std::move(r));
+}
+
+bool search::is_value(const reading& r, const link& l) const {
+    bool found = false;
+    p_.lists[l.list].words.find(s_.texts[r.form].lowered, l.begin,
+                                [&](std::uint32_t, std::size_t end) { found = found || end == l.end; });
+    return found;
 }
 
 std::string search::said(const reading& r, const link& l) const {

@@ -121,6 +121,9 @@ public:
 
     // The text of a value, as it was said.
     std::string said(const reading& r, const link& l) const;
+    // Whether the list has what an unknown name was taken for: it is known, but not fit.
+    bool is_value(const reading& r, const link& l) const;
+    bool only_skip_words() const { return skipped_ && s_.texts[0].lowered.size() <= 1; }
     std::size_t work() const { return max_steps - steps_; }
 
     static constexpr std::size_t max_steps = 400'000;

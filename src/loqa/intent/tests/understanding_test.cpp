@@ -1,0 +1,180 @@
+#include "loqa/intent/understanding.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "house.hpp"
+
+namespace loqa::intent {
+namespace {
+
+using testing_house::text_of;
+using namespace std::chrono_literals;
+
+std::string text_of(const understanding& u) {
+    std::string out;
+    for (const auto& one : u.commands) {
+        if (!out.empty()) out += "; ";
+        out += text_of(one.what);
+        if (one.delay) out += fmt::format(" +{}s", one.delay->count());
+        if (one.at) out += fmt::format(" @{:02}:{:02}", one.at->hour, one.at->minute);
+    }
+    if (u.mended) out += " (mended)";
+    if (u.ask_first) out += " (ask)";
+    return out;
+}
+
+const interpreter& house_interpreter() {
+    static const auto made = [] {
+        collection all = testing_house::sentences();
+        auto ours = load_collection(fs::path(LOQA_SHARE) / "intents/en/loqa.yaml");
+        EXPECT_TRUE(ours) << ours.error().text();
+        all.merge(std::move(*ours));
+        auto m = matcher::compile(all, testing_house::house());
+        EXPECT_TRUE(m) << m.error().text();
+        return std::make_unique<interpreter>(*m, std::make_shared<home>(testing_house::house()));
+    }();
+    return *made;
+}
+
+struct understanding_case {
+    std::string_view sentence, meaning;
+};
+std::ostream& operator<<(std::ostream& out, const understanding_case& c) { return out << '"' << c.sentence << '"'; }
+class Understanding : public testing::TestWithParam<understanding_case> {};
+
+TEST_P(Understanding, GivesCommands) {
+    const auto got = house_interpreter().understand(GetParam().sentence);
+    if (got) {
+        EXPECT_EQ(text_of(*got), GetParam().meaning);
+    } else {
+        EXPECT_EQ("! " + got.error().sentence(), GetParam().meaning);
+    }
+}
+
+using U = understanding_case;
+INSTANTIATE_TEST_SUITE_P(
+    Mended, Understanding,
+    testing::Values(U{"turn on the kitchen lights", "HassTurnOn area=Kitchen domain=light"},
+                    U{"Turn on the kit chin lights.", "HassTurnOn area=Kitchen domain=light (mended) (ask)"},
+                    U{"set a time er for ten minutes", "HassStartTimer minutes=10 (mended)"},
+                    U{"turn of the sink light", "HassTurnOff name=Sink Light (mended) (ask)"},
+                    U{"turn on the sing light", "HassTurnOn name=Sink Light (mended) (ask)"},
+                    U{"set a timer for tin minutes", "! I didn't understand that."},
+                    // Words that are words stay what they are: no number, room or direction is guessed at.
+                    U{"turn on the lights in the sauna", "! I don't know an area called sauna."},
+                    U{"turn on the toaster", "! I don't know anything called toaster."},
+                    U{"what is the meaning of life", "! I didn't understand that."}, U{"", "! I heard nothing."}));
+INSTANTIATE_TEST_SUITE_P(
+    Several, Understanding,
+    testing::Values(U{"turn on the porch light and turn off the sink light",
+                      "HassTurnOn name=porch light; HassTurnOff name=Sink Light"},
+                    U{"Turn on the sink light and lock the front door.",
+                      "HassTurnOn name=Sink Light; HassTurnOn name=Front Door"},
+                    U{"turn off the sink light, the table light and the ceiling fan",
+                      "HassTurnOff name=Sink Light; HassTurnOff name=Table Light; HassTurnOff name=Ceiling Fan"},
+                    U{"turn off the lights in the kitchen and the bedroom",
+                      "HassTurnOff area=Kitchen domain=light; HassTurnOff area=Bedroom domain=light"},
+                    U{"turn on the sink light and make me a sandwich", "! I didn't understand that."},
+                    U{"turn on the sink light and the lights in the sauna", "! I don't know an area called sauna."},
+                    U{"set a timer for one hour and five minutes", "HassStartTimer hours=1 minutes=5"},
+                    U{"set two timers, one for three minutes and one for nine",
+                      "HassStartTimer minutes=3; HassStartTimer minutes=9"},
+                    U{"Set two timers, one for three and one for nine minutes.",
+                      "HassStartTimer minutes=3; HassStartTimer minutes=9"},
+                    U{"set three timers, one for three minutes and one for nine", "! I didn't understand that."},
+                    U{"set a timer for five minutes and turn off the sink light",
+                      "HassStartTimer minutes=5; HassTurnOff name=Sink Light"}));
+INSTANTIATE_TEST_SUITE_P(
+    Later, Understanding,
+    testing::Values(U{"turn off the sink light in ten minutes", "HassTurnOff name=Sink Light +600s"},
+                    U{"turn off the sink light at half past nine", "HassTurnOff name=Sink Light @09:30"},
+                    U{"Tomorrow at seven, turn on the sink light.", "HassTurnOn name=Sink Light @07:00"},
+                    U{"turn on the sink light tomorrow at quarter to eight in the evening",
+                      "HassTurnOn name=Sink Light @19:45"},
+                    U{"turn off the sink light and the table light in ten minutes",
+                      "HassTurnOff name=Sink Light +600s; HassTurnOff name=Table Light +600s"},
+                    U{"turn off the toaster in ten minutes", "! I don't know anything called toaster."}));
+INSTANTIATE_TEST_SUITE_P(Asked, Understanding,
+                         testing::Values(U{"unlock the front door", "HassTurnOff name=Front Door (ask)"},
+                                         U{"lock the front door", "HassTurnOn name=Front Door"},
+                                         U{"open the garage door", "HassTurnOn name=Garage Door (ask)"},
+                                         U{"close the garage door", "HassTurnOff name=Garage Door"},
+                                         U{"lock the frunt door", "HassTurnOn name=Front Door (mended) (ask)"},
+                                         U{"turn on all the lights", "HassTurnOn domain=light (ask)"}));
+
+TEST(Conversation, RemembersTheLastTurn) {
+    struct turn_case {
+        std::string_view first, then, meaning;
+    };
+    const steady_time start{};
+    for (const auto& [first, then, meaning] : std::vector<turn_case>{
+             {"turn on the lights in the kitchen", "and the bedroom", "HassTurnOn area=Bedroom domain=light"},
+             {"turn on the kitchen lights", "what about the living room?", "HassTurnOn area=Living Room domain=light"},
+             {"turn on the sink light", "turn it off again", "HassTurnOff name=Sink Light"},
+             {"turn on the sink light", "and the table light", "HassTurnOn name=Table Light"},
+             {"turn on the kitchen lights", "turn them off", "HassTurnOff area=Kitchen domain=light"},
+             {"turn on the sink light", "the table light too", "HassTurnOn name=Table Light"},
+             {"turn on the sink light", "and the sauna", "! I didn't understand that."},
+         }) {
+        const auto before = house_interpreter().understand(first);
+        ASSERT_TRUE(before) << first;
+        const conversation so_far{before->commands, start};
+        const auto got = house_interpreter().understand(then, {}, so_far, start + 20s);
+        EXPECT_EQ(got ? text_of(*got) : "! " + got.error().sentence(), meaning) << first << " / " << then;
+        EXPECT_FALSE(house_interpreter().understand(then, {}, so_far, start + 5min)) << "remembered too long: " << then;
+    }
+}
+
+TEST(Conversation, YesAndNo) {
+    for (const char* yes : {"yes", "Yes.", "yeah", "Yes, please.", "okay", "Do it!"})
+        EXPECT_EQ(yes_or_no(yes), true) << yes;
+    for (const char* no : {"no", "No.", "no thanks", "nope", "Never mind.", "Stop!"})
+        EXPECT_EQ(yes_or_no(no), false) << no;
+    for (const char* other : {"", "turn on the light", "yesterday", "not now I said"})
+        EXPECT_EQ(yes_or_no(other), std::nullopt) << other;
+}
+
+TEST(Times, AreUnderstoodAsSaid) {
+    struct time_case {
+        std::string_view said;
+        std::optional<spoken_time> meant;
+    };
+    for (const auto& [said, meant] : std::vector<time_case>{
+             {"seven", spoken_time{7, 0, false, -1}},
+             {"at seven thirty", spoken_time{7, 30, false, -1}},
+             {"7:30 p.m.", spoken_time{19, 30, true, -1}},
+             {"7pm", spoken_time{19, 0, true, -1}},
+             {"quarter to nine", spoken_time{8, 45, false, -1}},
+             {"a quarter past nine", spoken_time{9, 15, false, -1}},
+             {"half past ten in the evening", spoken_time{22, 30, true, -1}},
+             {"ten to one", spoken_time{0, 50, false, -1}},
+             {"five past noon", std::nullopt},
+             {"noon", spoken_time{12, 0, true, -1}},
+             {"midnight", spoken_time{0, 0, true, -1}},
+             {"tomorrow at eight o'clock", spoken_time{8, 0, false, 1}},
+             {"tonight at nine", spoken_time{21, 0, true, 0}},
+             {"seven oh five", spoken_time{7, 5, false, -1}},
+             {"22:15", spoken_time{22, 15, true, -1}},
+             {"twenty-five to six", spoken_time{5, 35, false, -1}},
+             {"banana", std::nullopt},
+             {"seven eight nine", std::nullopt},
+             {"25:00", std::nullopt},
+             {"", std::nullopt},
+         })
+        EXPECT_EQ(parse_spoken_time(said), meant) << said;
+}
+
+TEST(Times, TheNextOccurrenceIsMeant) {
+    using namespace std::chrono;
+    const local_seconds noon = local_days{2026y / November / 23} + 12h;
+    EXPECT_EQ(next_occurrence({7, 0, false, -1}, noon),
+              local_days{2026y / November / 23} + 19h);  // seven: this evening
+    EXPECT_EQ(next_occurrence({7, 0, true, -1}, noon),
+              local_days{2026y / November / 24} + 7h);  // seven in the morning: tomorrow
+    EXPECT_EQ(next_occurrence({22, 15, true, -1}, noon), local_days{2026y / November / 23} + 22h + 15min);
+    EXPECT_EQ(next_occurrence({8, 0, false, 1}, noon), local_days{2026y / November / 24} + 8h);
+}
+
+}  // namespace
+}  // namespace loqa::intent

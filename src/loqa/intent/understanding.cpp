@@ -1,0 +1,420 @@
+#include "loqa/intent/understanding.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "loqa/base/text.hpp"
+#include "loqa/intent/mending.hpp"
+#include "loqa/intent/resolve.hpp"
+#include "loqa/intent/text.hpp"
+
+namespace loqa::intent {
+namespace {
+
+constexpr std::size_t most_commands = 6;
+
+using word_list = std::vector<std::string>;
+
+word_list words_of(std::string_view sentence) {
+    word_list out;
+    for (auto& word : split(encode_utf8(normalize_sentence(decode_utf8(sentence))), ' '))
+        if (!word.empty()) out.push_back(std::move(word));
+    return out;
+}
+
+std::string join(const word_list& words, std::size_t begin, std::size_t end) {
+    std::string out;
+    for (std::size_t i = begin; i < end && i < words.size(); ++i) {
+        if (!out.empty()) out += ' ';
+        out += words[i];
+    }
+    return out;
+}
+
+std::string lowered(std::string_view text) { return encode_utf8(to_lower(decode_utf8(text))); }
+
+bool has_free_text(const recognized& r) { return std::ranges::any_of(r.slots, &slot::wildcard); }
+
+// Takes any of the phrases off the front, or off the end; both are compared in lower case.
+bool strip_front(std::string& text, std::initializer_list<std::string_view> phrases) {
+    const std::string low = lowered(text);
+    for (const auto phrase : phrases) {
+        if (!low.starts_with(phrase)) continue;
+        if (low.size() > phrase.size() && low[phrase.size()] != ' ') continue;
+        text = std::string(trim(std::string_view(text).substr(phrase.size())));
+        return true;
+    }
+    return false;
+}
+
+bool strip_back(std::string& text, std::initializer_list<std::string_view> phrases) {
+    const std::string low = lowered(text);
+    for (const auto phrase : phrases) {
+        if (!low.ends_with(phrase) || low.size() == phrase.size() || low[low.size() - phrase.size() - 1] != ' ')
+            continue;
+        text = std::string(trim(std::string_view(text).substr(0, text.size() - phrase.size())));
+        return true;
+    }
+    return false;
+}
+
+// "Turn on the porch light, and lock the front door. Then …" → the pieces between, without the words that join them.
+std::vector<std::string> pieces_of(std::string_view sentence) {
+    std::vector<std::string> out(1);
+    std::string word;
+    const auto next_piece = [&] {
+        if (!trim(out.back()).empty()) out.emplace_back();
+    };
+    const auto put = [&] {
+        if (word.empty()) return;
+        bool ends = false;
+        while (!word.empty() &&
+               (word.back() == ',' || word.back() == ';' || word.back() == '.' || word.back() == '!')) {
+            // "7 p.m." keeps its dots, a decimal its point.
+            if (word.back() == '.' && word.find('.') != word.size() - 1) break;
+            word.pop_back();
+            ends = true;
+        }
+        const std::string low = lowered(word);
+        if (low == "and" || low == "then" || low == "plus") {
+            next_piece();
+        } else if (!word.empty()) {
+            if (!out.back().empty()) out.back() += ' ';
+            out.back() += word;
+        }
+        if (ends) next_piece();
+        word.clear();
+    };
+    for (const char c : sentence) {
+        if (c == ' ' || c == '\n' || c == '\t') {
+            put();
+        } else {
+            word += c;
+        }
+    }
+    put();
+    while (!out.empty() && trim(out.back()).empty()) out.pop_back();
+    return out;
+}
+
+std::optional<std::chrono::seconds> duration_of(const recognized& r) {
+    const double seconds = r.number_of("hours").value_or(0) * 3600 + r.number_of("minutes").value_or(0) * 60 +
+                           r.number_of("seconds").value_or(0);
+    if (seconds <= 0) return std::nullopt;
+    return std::chrono::seconds(static_cast<std::int64_t>(seconds));
+}
+
+}  // namespace
+
+struct interpreter::impl {
+    std::shared_ptr<const matcher> sentences;
+    std::shared_ptr<const home> house;
+    understanding_options options;
+    mender mend;
+
+    using commands = std::vector<command>;
+
+    // One command, word for word, now or later.
+    std::expected<command, miss> single(std::string_view sentence, const context& where, bool may_be_later) const {
+        std::optional<miss> why;
+        if (answer got = sentences->match(sentence, where)) {
+            const slot* inner = got->find("conversation_command");
+            if (inner == nullptr) return command{std::move(*got), {}, {}};
+            if (!may_be_later) return std::unexpected(miss{miss_reason::unknown_words, inner->text, {}});
+            auto then = single(inner->text, where, false);
+            if (!then) return std::unexpected(then.error());
+            then->delay = duration_of(*got);
+            if (!then->delay) return std::unexpected(miss{miss_reason::unknown_words, std::string(sentence), {}});
+            return then;
+        } else {
+            why = std::move(got.error());
+        }
+        if (may_be_later)
+            if (auto later = at_a_time(sentence, where)) return std::move(*later);
+        return std::unexpected(std::move(*why));
+    }
+
+    // "turn off the lights tomorrow at seven", "at half past nine close the blinds"
+    std::optional<command> at_a_time(std::string_view sentence, const context& where) const {
+        const word_list words = words_of(sentence);
+        const auto is_cue = [](const std::string& word) {
+            return word == "at" || word == "tomorrow" || word == "tonight" || word == "today";
+        };
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            if (!is_cue(lowered(words[i]))) continue;
+            const auto attempt = [&](const std::string& time_text, const std::string& rest) -> std::optional<command> {
+                const auto at = parse_spoken_time(time_text);
+                if (!at || rest.empty()) return std::nullopt;
+                auto then = single(rest, where, false);
+                if (!then || !acts(then->what.intent)) return std::nullopt;
+                then->at = *at;
+                return std::move(*then);
+            };
+            if (auto found = attempt(join(words, i, words.size()), join(words, 0, i))) return found;
+            for (std::size_t end = words.size() - 1; end > i; --end)
+                if (auto found = attempt(join(words, i, end), join(words, end, words.size())); found && i == 0)
+                    return found;
+        }
+        return std::nullopt;
+    }
+
+    // A piece of a sentence that leaves out what an earlier one said: "turn off the porch light and [turn off] the
+    // kitchen light".
+    std::optional<command> continued(const std::string& piece, const command& previous, const context& where) const {
+        const word_list head = words_of(previous.what.text);
+        for (std::size_t kept = head.size() - std::min<std::size_t>(head.size(), 1); kept > 0; --kept) {
+            const std::string whole = join(head, 0, kept) + " " + piece;
+            auto got = single(whole, where, true);
+            if (!got || got->what.intent != previous.what.intent || has_free_text(got->what)) continue;
+            // It has to say something of its own.
+            if (got->what.slots.size() == previous.what.slots.size() &&
+                std::ranges::all_of(got->what.slots, [&](const slot& one) {
+                    const slot* before = previous.what.find(one.name);
+                    return before != nullptr && before->value == one.value;
+                }))
+                continue;
+            return std::move(*got);
+        }
+        return std::nullopt;
+    }
+
+    // "set two timers, one for three minutes and one for nine"
+    std::optional<commands> several_timers(std::string_view sentence, const context& where) const {
+        const word_list words = words_of(sentence);
+        std::size_t timers = 0;
+        while (timers < words.size() && lowered(words[timers]) != "timers") ++timers;
+        if (timers < 2 || timers >= words.size()) return std::nullopt;
+        const auto wanted = parse_small_number(lowered(words[timers - 1]));
+        std::vector<word_list> lengths;
+        for (std::size_t i = timers + 1; i < words.size(); ++i) {
+            const std::string low = lowered(words[i]);
+            const bool next_is_for = i + 1 < words.size() && lowered(words[i + 1]) == "for";
+            if (next_is_for &&
+                (low == "one" || low == "another" || low == "1" || low == "other" || low == "second" || low == "a")) {
+                lengths.emplace_back();
+                ++i;
+            } else if (!lengths.empty() && low != "the") {
+                lengths.back().push_back(words[i]);
+            } else if (low != "the" && low != "and") {
+                return std::nullopt;
+            }
+        }
+        if (lengths.size() < 2 || lengths.size() > most_commands ||
+            (wanted && *wanted != static_cast<int>(lengths.size())))
+            return std::nullopt;
+        commands out;
+        for (std::size_t i = 0; i < lengths.size(); ++i) {
+            while (!lengths[i].empty() && lowered(lengths[i].back()) == "and") lengths[i].pop_back();
+            if (lengths[i].empty()) return std::nullopt;
+            std::string text = "set a timer for " + join(lengths[i], 0, lengths[i].size());
+            auto got = single(text, where, false);
+            // The unit may stand only once: before, or behind the last.
+            for (const std::size_t other : {i - 1, i + 1}) {
+                if (got || other >= lengths.size() || lengths[other].empty()) continue;
+                got = single(text + " " + lengths[other].back(), where, false);
+            }
+            if (!got || got->what.intent != "HassStartTimer") return std::nullopt;
+            out.push_back(std::move(*got));
+        }
+        return out;
+    }
+
+    // Every piece a command of its own, or nothing.
+    std::expected<commands, miss> several(std::string_view sentence, const context& where) const {
+        if (auto timers = several_timers(sentence, where)) return std::move(*timers);
+        const auto pieces = pieces_of(sentence);
+        if (pieces.size() < 2 || pieces.size() > 2 * most_commands) return std::unexpected(miss{});
+        commands out;
+        std::optional<miss> why;
+        for (std::size_t i = 0; i < pieces.size();) {
+            // "one hour and five minutes" is one piece after all: the longest run of pieces that means something
+            // counts.
+            bool found = false;
+            for (std::size_t end = pieces.size(); end > i && !found; --end) {
+                if (i == 0 && end == pieces.size()) continue;
+                std::string text = pieces[i];
+                for (std::size_t k = i + 1; k < end; ++k) text += " and " + pieces[k];
+                auto got = single(text, where, true);
+                const bool bare = !got || has_free_text(got->what) || got->what.literal_characters < 2;
+                if (bare && !out.empty())
+                    if (auto more = continued(text, out.back(), where)) {
+                        out.push_back(std::move(*more));
+                        found = true;
+                    }
+                if (!found && got && !has_free_text(got->what)) {
+                    out.push_back(std::move(*got));
+                    found = true;
+                }
+                if (!got && !why) why = got.error();
+                if (found) i = end;
+            }
+            if (!found || out.size() > most_commands) return std::unexpected(why.value_or(miss{}));
+        }
+        // A time at the end of the sentence is for all of it.
+        if (out.back().later())
+            for (auto& one : out)
+                if (!one.later() && acts(one.what.intent)) {
+                    one.delay = out.back().delay;
+                    one.at = out.back().at;
+                }
+        return out;
+    }
+
+    // What the last turn was about, as it would be said: "the Bedroom Lamp", "the lights in the kitchen".
+    static std::string subject_of(const recognized& r) {
+        if (const slot* name = r.find("name"); name != nullptr && !name->wildcard)
+            return "the " + to_string(name->value);
+        const std::string domain = r.text_of("domain").empty() ? std::string(domain_of(r.intent)) : r.text_of("domain");
+        const std::string device_class = r.text_of("device_class");
+        std::string things = !device_class.empty() ? device_class + "s"
+                             : domain == "light"   ? "lights"
+                             : domain == "fan"     ? "fans"
+                                                   : "";
+        if (things.empty()) return {};
+        const std::string area = !r.text_of("area").empty() ? r.text_of("area") : r.text_of("floor");
+        return area.empty() ? "the " + things : "the " + things + " in the " + area;
+    }
+
+    // "turn it off again", "and the bedroom", "what about upstairs": read with the last turn in mind.
+    std::optional<commands> follow_up(std::string_view sentence, const context& where,
+                                      const conversation& before) const {
+        if (before.empty()) return std::nullopt;
+        const command& last = before.commands.back();
+        word_list words = words_of(sentence);
+        std::string text = join(words, 0, words.size());
+        const auto one = [](command c) { return std::optional<commands>(commands{std::move(c)}); };
+
+        bool pronoun = false;
+        const std::string subject = subject_of(last.what);
+        for (auto& word : words) {
+            const std::string low = lowered(word);
+            if ((low == "it" || low == "them" || low == "that" || low == "those") && !subject.empty()) {
+                word = subject;
+                pronoun = true;
+            }
+        }
+        if (pronoun) {
+            std::string said = join(words, 0, words.size());
+            while (strip_back(said, {"again", "too", "as well", "then", "now"})) {
+            }
+            strip_front(said, {"and", "then", "now", "also"});
+            if (auto got = single(said, where, true); got && !has_free_text(got->what)) return one(std::move(*got));
+        }
+
+        const bool cue =
+            strip_front(text, {"and", "what about", "how about", "also", "now", "the same for", "same for", "same in"});
+        if (cue) strip_front(text, {"what about", "how about", "also", "now", "the same for", "in", "for"});
+        const bool tail = strip_back(text, {"too", "as well", "also"});
+        if ((!cue && !tail) || text.empty()) return std::nullopt;
+        std::string bare = text;
+        strip_front(bare, {"in the", "on the", "in", "on", "the", "my", "for the", "for"});
+        // The same sentence with the name or the place exchanged.
+        for (const char* slot_name : {"area", "floor", "name"}) {
+            const slot* said = last.what.find(slot_name);
+            if (said == nullptr || said->text.empty() || said->wildcard) continue;
+            const std::string whole = last.what.text, low = lowered(whole), part = lowered(said->text);
+            const auto at = low.find(part);
+            if (at == std::string::npos) continue;
+            const std::string changed = whole.substr(0, at) + bare + whole.substr(at + part.size());
+            if (auto got = single(changed, where, true);
+                got && got->what.intent == last.what.intent && !has_free_text(got->what))
+                return one(std::move(*got));
+        }
+        // The place was not said last time.
+        for (const char* between : {" in the ", " on the ", " "})
+            if (auto got = single(last.what.text + between + bare, where, true);
+                got && got->what.intent == last.what.intent && !has_free_text(got->what))
+                return one(std::move(*got));
+        if (auto got = continued(text, last, where)) return one(std::move(*got));
+        return std::nullopt;
+    }
+};
+
+interpreter::interpreter(std::shared_ptr<const matcher> sentences, std::shared_ptr<const home> house,
+                         understanding_options options)
+    : impl_(new impl{sentences, std::move(house), options, mender(sentences)}) {}
+interpreter::~interpreter() = default;
+const matcher& interpreter::sentences() const { return *impl_->sentences; }
+const home& interpreter::house() const { return *impl_->house; }
+
+understood interpreter::understand(std::string_view sentence, const context& where, const conversation& before,
+                                   steady_time now) const {
+    const impl& my = *impl_;
+    understanding out;
+    const bool remembers = !before.empty() && now - before.said_at <= my.options.memory;
+    auto whole = my.single(sentence, where, true);
+    const bool certain = whole && !has_free_text(whole->what) && whole->what.literal_characters > 0;
+    if (whole) out.commands.push_back(*whole);
+    std::optional<miss> why;
+    if (!whole) why = whole.error();
+
+    // Free text swallows anything, and a bare name means little: a reading that explains every word is better.
+    if (!certain) {
+        if (remembers)
+            if (auto more = my.follow_up(sentence, where, before)) out.commands = std::move(*more);
+        if (out.commands.empty() || has_free_text(out.commands.front().what)) {
+            if (auto more = my.several(sentence, where)) {
+                out.commands = std::move(*more);
+            } else if (out.commands.empty() && more.error().reason == miss_reason::unknown_name) {
+                why = more.error();
+            }
+        }
+    }
+
+    if (out.commands.empty() && my.options.mend) {
+        auto near = my.mend.mend(sentence, where);
+        if (!near.empty() && near.front().meaning.confidence >= my.options.least_confidence) {
+            const double margin = near.size() > 1 ? near[1].cost - near[0].cost : 1;
+            out.confidence = near.front().meaning.confidence;
+            out.mended = true;
+            command one{std::move(near.front().meaning), {}, {}};
+            // A later command inside was taken as free text: it has to be understood itself.
+            if (one.what.find("conversation_command") != nullptr) {
+                auto then = my.single(one.what.text, where, true);
+                if (!then) return std::unexpected(then.error());
+                then->what.confidence = out.confidence;
+                one = std::move(*then);
+            }
+            out.commands.push_back(std::move(one));
+            out.ask_first = out.confidence < my.options.sure_confidence || margin < my.options.least_margin;
+        }
+    }
+    if (out.commands.empty()) return std::unexpected(why.value_or(miss{}));
+
+    for (const command& one : out.commands) {
+        const risks what = risks_of(*my.house, one.what);
+        out.ask_first =
+            out.ask_first || what.many_areas || opens_house(*my.house, one.what) || (out.mended && what.any());
+    }
+    if (out.ask_first) out.question = question_about(out.commands, !out.mended);
+    return out;
+}
+
+std::string question_about(const std::vector<command>& commands, bool heard_clearly) {
+    std::string said;
+    for (std::size_t i = 0; i < commands.size(); ++i) {
+        if (i > 0) said += i + 1 == commands.size() ? " and " : ", ";
+        std::string text = commands[i].what.text;
+        while (!text.empty() && (text.back() == '.' || text.back() == '!' || text.back() == '?' || text.back() == ' '))
+            text.pop_back();
+        if (!text.empty()) text[0] = static_cast<char>(to_lower(static_cast<unsigned char>(text[0])));
+        said += text;
+    }
+    return heard_clearly ? "Shall I really " + said + "?" : "Did you mean: " + said + "?";
+}
+
+std::optional<bool> yes_or_no(std::string_view sentence) {
+    std::string text = lowered(encode_utf8(normalize_sentence(decode_utf8(sentence))));
+    while (strip_back(text, {"please", "thanks", "thank you", "do it", "do that", "don't", "loqa"})) {
+    }
+    constexpr std::array<std::string_view, 14> yes{"yes",   "yeah",     "yep",       "yup",         "sure",
+                                                   "okay",  "ok",       "of course", "right",       "correct",
+                                                   "do it", "go ahead", "please do", "that's right"};
+    constexpr std::array<std::string_view, 12> no{"no",   "nope",  "nah",    "never mind", "nevermind", "cancel",
+                                                  "stop", "don't", "do not", "forget it",  "not that",  "wrong"};
+    if (std::ranges::find(yes, text) != yes.end()) return true;
+    if (std::ranges::find(no, text) != no.end()) return false;
+    return std::nullopt;
+}
+
+}  // namespace loqa::intent
