@@ -79,7 +79,7 @@ std::optional<spoken_answer> answers::answer_for(const intent::recognized& what,
 
 spoken_answer answers::not_understood(const intent::miss& why) {
     if (why.reason == intent::miss_reason::unknown_name)
-        return {.text = "Sorry, " + why.sentence() + ".", .failed = true, .reason = "unknown_name"};
+        return {.text = "Sorry, " + why.sentence(), .failed = true, .reason = "unknown_name"};
     return {
         .text = "Sorry, I can't help with that.", .failed = true, .reason = std::string(intent::to_string(why.reason))};
 }

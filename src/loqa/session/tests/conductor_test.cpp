@@ -1,0 +1,374 @@
+// The turns, with a bus in memory and a clock that stands still: real intents, real timers, a real event store.
+#include "loqa/session/conductor.hpp"
+
+#include <algorithm>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loqa/base/files.hpp"
+#include "loqa/base/ids.hpp"
+#include "loqa/bus/testing/fake_connection.hpp"
+#include "loqa/intent/collection.hpp"
+#include "loqa/protocol/subjects.hpp"
+
+namespace loqa::session {
+namespace {
+
+namespace subject = protocol::subject;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class Conductor : public testing::Test {
+protected:
+    void SetUp() override {
+        fs::create_directories(folder);
+        auto sentences = intent::load_collection_folder(fs::path(LOQA_SHARE) / "intents" / "en");
+        ASSERT_TRUE(sentences.broken.empty()) << sentences.broken.front().text();
+        auto compiled = intent::matcher::compile(sentences.sentences, {});
+        ASSERT_TRUE(compiled) << compiled.error().text();
+        auto opened = store::event_store::open({.path = folder / "events.db"}, clock, log, metrics);
+        ASSERT_TRUE(opened) << opened.error().text();
+        events = std::move(*opened);
+        auto timer_file = timers::timer_service::open(folder / "events.db", clock, log);
+        ASSERT_TRUE(timer_file) << timer_file.error().text();
+        timers = std::move(*timer_file);
+        make(std::move(*compiled));
+    }
+    void TearDown() override {
+        turns.reset();
+        timers.reset();
+        events.reset();
+        fs::remove_all(folder);
+    }
+
+    void make(std::shared_ptr<const intent::matcher> matcher) {
+        turns = std::make_unique<conductor>(conductor_config{.required_components = {"stt", "tts"}},
+                                            conductor::parts{clock, bus, *timers, *events, tracer, metrics, log},
+                                            std::move(matcher));
+    }
+
+    static protocol::headers headers(const std::string& turn, protocol::audio_form form = protocol::audio_form::json) {
+        return protocol::write_turn(
+            {.turn_id = turn, .age = std::chrono::duration<double, std::milli>(80), .audio = form});
+    }
+    template <class T>
+    void hear(std::string_view on, const T& m, protocol::headers with = {}) {
+        turns->handle({std::string(on), {}, std::move(with), protocol::encode(m)});
+    }
+    void say(const std::string& text, const std::string& session = "s", const std::string& turn = "t",
+             protocol::audio_form form = protocol::audio_form::json, const std::string& reason = "speech_end") {
+        hear(subject::stt_final, protocol::transcript{.session_id = session, .text = text, .reason = reason},
+             headers(turn, form));
+    }
+    void speak(const std::string& session = "s", const std::string& turn = "t") {
+        hear(subject::tts_started, protocol::tts_started{.session_id = session}, headers(turn));
+        hear(subject::tts_done, protocol::tts_done{.session_id = session, .completed = true}, headers(turn));
+    }
+    void component(const std::string& name, const std::string& state, int pid) {
+        hear(protocol::join(subject::component_status, name),
+             protocol::component_status{.name = name, .node_id = "n", .state = state, .pid = pid});
+    }
+
+    template <class T>
+    std::vector<T> sent(std::string_view on) {
+        std::vector<T> all;
+        for (const auto& m : bus.published(on)) all.push_back(protocol::decode<T>(m.payload).value());
+        return all;
+    }
+    std::vector<std::string> spoken() {
+        std::vector<std::string> texts;
+        for (const auto& r : sent<protocol::tts_request>(subject::tts_request)) texts.push_back(r.text);
+        return texts;
+    }
+    std::vector<std::string> outcomes() {
+        std::vector<std::string> all;
+        for (const auto& e : sent<protocol::session_ended>(subject::session_ended)) all.push_back(e.outcome);
+        return all;
+    }
+    void pass(milliseconds time) {
+        clock.advance(time);
+        turns->tick();
+    }
+
+    fs::path folder = fs::path(testing::TempDir()) / ("loqa-session-" + random_hex(4));
+    manual_clock clock;
+    telemetry::logger log = telemetry::logger::silent();
+    telemetry::metrics metrics;
+    telemetry::tracer tracer{"test", {}, metrics, log};
+    bus::testing::fake_connection bus;
+    std::unique_ptr<store::event_store> events;
+    std::unique_ptr<timers::timer_service> timers;
+    std::unique_ptr<conductor> turns;
+};
+
+TEST_F(Conductor, ASpokenQuestionIsAnsweredAndTheTurnEnds) {
+    say("Set a timer for 10 minutes.");
+    EXPECT_THAT(spoken(), ElementsAre("Timer set for 10 minutes."));
+    EXPECT_THAT(outcomes(), ElementsAre());
+    speak();
+    EXPECT_THAT(outcomes(), ElementsAre("answered"));
+    const auto ended = sent<protocol::session_ended>(subject::session_ended).at(0);
+    EXPECT_EQ(ended.turn_id, "t");
+    EXPECT_EQ(ended.heard, "Set a timer for 10 minutes.");
+    EXPECT_EQ(ended.intent, "HassStartTimer");
+    EXPECT_DOUBLE_EQ(ended.stages_ms.at("stt"), 80);
+    EXPECT_EQ(turns->active_turns(), 0u);
+}
+
+TEST_F(Conductor, TheAnswersHeadersCarryTurnTraceAndWhatIsLeftOfItsTime) {
+    say("what time is it");
+    const auto request = bus.published(subject::tts_request).at(0);
+    const auto h = protocol::read_turn(request.headers);
+    EXPECT_EQ(h.turn_id, "t");
+    EXPECT_TRUE(telemetry::parse_traceparent(h.traceparent));
+    EXPECT_EQ(h.budget, milliseconds(10'000));
+    EXPECT_EQ(h.audio, protocol::audio_form::json);
+}
+
+TEST_F(Conductor, ASpeakerThatSaysWhenItPlaysMakesTheTotalKnown) {
+    say("what time is it", "s", "t", protocol::audio_form::pcm);
+    clock.advance(milliseconds(50));
+    hear(subject::tts_started, protocol::tts_started{.session_id = "s"}, headers("t"));
+    hear(subject::tts_done, protocol::tts_done{.session_id = "s", .completed = true}, headers("t"));
+    EXPECT_THAT(outcomes(), ElementsAre()) << "the speaker has not said that it plays";
+    clock.advance(milliseconds(7));
+    hear(subject::playback_started, protocol::playback_started{.session_id = "s"}, headers("t"));
+    const auto ended = sent<protocol::session_ended>(subject::session_ended).at(0);
+    EXPECT_DOUBLE_EQ(ended.stages_ms.at("tts"), 50);
+    EXPECT_DOUBLE_EQ(ended.stages_ms.at("playback"), 7);
+    EXPECT_DOUBLE_EQ(ended.stages_ms.at("total"), 137);
+}
+
+TEST_F(Conductor, ASpeakerThatNeverSaysSoDoesNotHoldTheTurn) {
+    say("what time is it", "s", "t", protocol::audio_form::pcm);
+    speak();
+    pass(milliseconds(500));
+    EXPECT_THAT(outcomes(), ElementsAre("answered"));
+}
+
+struct ending {
+    std::string_view name, text, reason, outcome, words;
+};
+void PrintTo(const ending& e, std::ostream* out) { *out << e.name; }
+class Endings : public Conductor, public testing::WithParamInterface<ending> {};
+
+TEST_P(Endings, ATranscriptThatIsNoCommandEndsTheTurnToo) {
+    const auto& c = GetParam();
+    say(std::string(c.text), "s", "t", protocol::audio_form::json, std::string(c.reason));
+    if (!c.words.empty()) {
+        EXPECT_THAT(spoken(), ElementsAre(HasSubstr(std::string(c.words))));
+        speak();
+    } else {
+        EXPECT_THAT(spoken(), ElementsAre());
+    }
+    EXPECT_THAT(outcomes(), ElementsAre(std::string(c.outcome)));
+}
+INSTANTIATE_TEST_SUITE_P(Transcripts, Endings,
+                         testing::Values(ending{"silence", "", "no_speech", "nothing_heard", ""},
+                                         ending{"mumbling", "", "speech_end", "apologised", "didn't catch"},
+                                         ending{"no command", "purple elephants dance", "speech_end", "apologised",
+                                                "can't help"},
+                                         ending{"stop", "Stop.", "speech_end", "answered", ""},
+                                         ending{"client gone", "", "cancelled", "nothing_heard", ""}),
+                         [](const auto& param_info) {
+                             std::string name(param_info.param.name);
+                             std::ranges::replace(name, ' ', '_');
+                             return name;
+                         });
+
+TEST_F(Conductor, SynthesisThatNeverStartsEndsTheTurnWithAWordOnTheBus) {
+    say("what time is it");
+    pass(milliseconds(3'999));
+    EXPECT_THAT(outcomes(), ElementsAre());
+    pass(milliseconds(1));
+    EXPECT_THAT(outcomes(), ElementsAre("apologised"));
+    EXPECT_EQ(sent<protocol::session_degraded>(subject::session_degraded).at(0).stage, "tts");
+    EXPECT_EQ(bus.published(subject::tts_cancel).size(), 1u);
+}
+
+TEST_F(Conductor, SynthesisThatFailsEndsTheTurn) {
+    say("what time is it");
+    hear(subject::tts_done, protocol::tts_done{.session_id = "s", .completed = false, .error = "queue full"},
+         headers("t"));
+    EXPECT_THAT(outcomes(), ElementsAre("apologised"));
+    EXPECT_EQ(sent<protocol::session_degraded>(subject::session_degraded).at(0).message, "queue full");
+}
+
+TEST_F(Conductor, ATranscriptThatNeverComesEndsInAnApology) {
+    hear(subject::stt_started, protocol::speech_started{"s"}, headers("t"));
+    pass(seconds(20));
+    EXPECT_THAT(spoken(), ElementsAre(HasSubstr("lost you")));
+    speak();
+    EXPECT_THAT(outcomes(), ElementsAre("apologised"));
+}
+
+TEST_F(Conductor, ARestartOfRecognitionDuringSpeechEndsInAnApology) {
+    component("stt", "ready", 10);
+    hear(subject::stt_started, protocol::speech_started{"s"}, headers("t"));
+    component("stt", "starting", 11);
+    EXPECT_THAT(spoken(), ElementsAre(HasSubstr("lost you")));
+}
+
+TEST_F(Conductor, WhatADeadSynthesiserWasAskedIsAskedAgainWhenItIsBackAndOnlyThen) {
+    component("tts", "ready", 20);
+    say("what time is it");
+    component("tts", "starting", 21);
+    EXPECT_EQ(spoken().size(), 1u);
+    component("tts", "ready", 21);
+    EXPECT_EQ(spoken().size(), 2u);
+    component("tts", "ready", 21);
+    EXPECT_EQ(spoken().size(), 2u);
+    speak();
+    EXPECT_THAT(outcomes(), ElementsAre("answered"));
+}
+
+TEST_F(Conductor, AnAnswerThatHadBegunIsNotSaidTwice) {
+    component("tts", "ready", 20);
+    say("what time is it");
+    hear(subject::tts_started, protocol::tts_started{.session_id = "s"}, headers("t"));
+    component("tts", "starting", 21);
+    component("tts", "ready", 21);
+    EXPECT_EQ(spoken().size(), 1u);
+    EXPECT_THAT(outcomes(), ElementsAre("apologised"));
+}
+
+TEST_F(Conductor, NewSpeechInASessionEndsTheTurnThatWasGoingOn) {
+    say("what time is it");
+    say("what is the date", "s", "t2");
+    EXPECT_THAT(outcomes(), ElementsAre("cancelled"));
+    EXPECT_EQ(bus.published(subject::tts_cancel).size(), 1u);
+    speak("s", "t");  // late, of the turn that is over
+    EXPECT_THAT(outcomes(), ElementsAre("cancelled"));
+    speak("s", "t2");
+    EXPECT_THAT(outcomes(), ElementsAre("cancelled", "answered"));
+}
+
+TEST_F(Conductor, SessionsDoNotDisturbEachOther) {
+    say("what time is it", "a", "ta");
+    say("what is the date", "b", "tb");
+    speak("b", "tb");
+    speak("a", "ta");
+    EXPECT_THAT(outcomes(), ElementsAre("answered", "answered"));
+}
+
+TEST_F(Conductor, ATurnAboveTheLimitIsTurnedAwayWithAReason) {
+    for (int i = 0; i < 64; ++i) say("what time is it", "s" + std::to_string(i), "t" + std::to_string(i));
+    say("what time is it", "one more", "t");
+    const auto last = sent<protocol::session_ended>(subject::session_ended).at(0);
+    EXPECT_EQ(last.session_id, "one more");
+    EXPECT_EQ(last.reason, "busy");
+}
+
+TEST_F(Conductor, ATimerRingsWhereItWasSetAndIsOverOnceHeard) {
+    say("set a pasta timer for five minutes");
+    speak();
+    timers::timer pasta = timers->list().value().at(0);
+    pasta.ringing = true;
+    turns->ring(pasta);
+    const auto rings = sent<protocol::tts_request>(subject::tts_request).back();
+    EXPECT_EQ(rings.text, "Your pasta timer is done.");
+    EXPECT_EQ(rings.target, "s");
+    EXPECT_EQ(sent<protocol::timer_status>(subject::timer_status).back().state, "completed");
+    EXPECT_EQ(timers->list()->size(), 1u) << "not over before it was heard";
+    const auto turn = protocol::read_turn(bus.published(subject::tts_request).back().headers).turn_id;
+    speak(rings.session_id, turn);
+    EXPECT_EQ(timers->list()->size(), 0u);
+}
+
+TEST_F(Conductor, StopSilencesARingForGood) {
+    say("set a timer for five minutes");
+    speak();
+    turns->ring(timers->list().value().at(0));
+    say("stop", "s", "t2");
+    EXPECT_EQ(timers->list()->size(), 0u);
+    EXPECT_GE(bus.published(subject::tts_cancel).size(), 2u);
+}
+
+struct talk {
+    std::string_view says, answer;
+};
+TEST_F(Conductor, TimersAreSetAskedForAndCancelledByVoice) {
+    int n = 0;
+    for (const auto& [says, answer] : {
+             talk{"how long is left on my timer", "No timer is running."},
+             talk{"set a pasta timer for ten minutes", "Pasta timer set for 10 minutes."},
+             talk{"How much time is left?", "10 minutes left on the pasta timer."},
+             talk{"Set a timer for 3 minutes.", "Timer set for 3 minutes."},
+             talk{"how long is left on the pasta timer", "10 minutes left on the pasta timer."},
+             talk{"cancel the timer",
+                  "There are 2 timers: the 3 minute timer and the pasta timer. Which one should I cancel?"},
+             talk{"cancel the egg timer", "There is no such timer."},
+             talk{"cancel the pasta timer", "Pasta timer cancelled."},
+             talk{"repeat that", "Pasta timer cancelled."},
+             talk{"cancel all timers", "Timer cancelled."},
+             talk{"set a timer for three hundred hours", "Sorry, I don't know three hundred here."},
+         }) {
+        const auto turn = "t" + std::to_string(n++);
+        say(std::string(says), "s", turn);
+        ASSERT_FALSE(spoken().empty()) << says;
+        EXPECT_EQ(spoken().back(), answer) << says;
+        speak("s", turn);
+    }
+}
+
+TEST_F(Conductor, TheOlderTimerSubjectsWork) {
+    hear(subject::timer_start, protocol::timer_start{60'000, "Tea"});
+    EXPECT_EQ(timers->list().value().at(0).label, "tea");
+    hear(subject::timer_cancel, protocol::timer_cancel{"tea"});
+    EXPECT_TRUE(timers->list()->empty());
+    std::vector<std::string> states;
+    for (const auto& s : sent<protocol::timer_status>(subject::timer_status)) states.push_back(s.state);
+    EXPECT_THAT(states, ElementsAre("started", "cancelled"));
+}
+
+TEST_F(Conductor, ReadyIsWhenEveryRequiredPartIsAndLostWhenOneFallsSilent) {
+    component("stt", "ready", 1);
+    EXPECT_FALSE(turns->readiness().ready);
+    component("tts", "ready", 2);
+    EXPECT_TRUE(turns->readiness().ready);
+    EXPECT_TRUE(sent<protocol::readiness>(subject::readiness).back().ready);
+    clock.advance(seconds(2));
+    component("tts", "ready", 2);
+    pass(seconds(1));
+    EXPECT_FALSE(turns->readiness().ready);
+    EXPECT_EQ(turns->readiness().components.at(0).state, "lost");
+    EXPECT_EQ(turns->readiness().components.at(1).state, "ready");
+}
+
+TEST_F(Conductor, WhatCannotBeReadIsCountedAndNothingElse) {
+    for (const auto& on : {subject::stt_final, subject::tts_done, subject::stt_started, subject::trace_spans})
+        turns->handle({std::string(on), {}, {}, "{broken"});
+    EXPECT_EQ(metrics.counter("loqa_bus_unreadable_total", "Messages that could not be read", {{"subject", "session"}})
+                  .value(),
+              4);
+    EXPECT_EQ(turns->active_turns(), 0u);
+}
+
+TEST_F(Conductor, AnEphemeralTurnLeavesNothingBehind) {
+    auto h = headers("t");
+    h.emplace_back(protocol::header::privacy, "ephemeral");
+    hear(subject::stt_final, protocol::transcript{.session_id = "s", .text = "what time is it"}, h);
+    speak();
+    ASSERT_TRUE(events->flush(std::chrono::steady_clock::now() + seconds(10)));
+    EXPECT_TRUE(events->events({.session_id = "s"})->empty());
+
+    say("what time is it", "kept", "t2");
+    speak("kept", "t2");
+    ASSERT_TRUE(events->flush(std::chrono::steady_clock::now() + seconds(10)));
+    std::vector<std::string> types;
+    const auto kept = events->events({.session_id = "kept"});
+    for (const auto& e : *kept) types.push_back(e.type);
+    EXPECT_THAT(types, ElementsAre("turn.heard", "turn.reply", "turn.ended"));
+}
+
+TEST_F(Conductor, CancelAllEndsEveryTurn) {
+    say("what time is it");
+    hear(subject::stt_started, protocol::speech_started{"other"}, headers("t2"));
+    turns->cancel_all("stopping");
+    EXPECT_THAT(outcomes(), ElementsAre("cancelled", "cancelled"));
+    EXPECT_EQ(turns->active_turns(), 0u);
+}
+
+}  // namespace
+}  // namespace loqa::session
