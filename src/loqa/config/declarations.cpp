@@ -478,9 +478,21 @@ bool is_url(std::string_view text, std::initializer_list<std::string_view> schem
     return false;
 }
 
+bool is_utf8(std::string_view text) {
+    for (std::size_t i = 0; i < text.size();) {
+        const auto first = static_cast<unsigned char>(text[i]);
+        const std::size_t more = first < 0x80 ? 0 : first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+        if ((first >= 0x80 && first < 0xc2) || first > 0xf4 || i + more >= text.size()) return false;
+        for (std::size_t k = 1; k <= more; ++k)
+            if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
+        i += more + 1;
+    }
+    return true;
+}
+
 bool has_shape(shape form, std::string_view text) {
-    // A text from a file or the environment ends up in C strings, subjects and headers, none of which can hold these.
-    if (std::ranges::any_of(text, [](unsigned char c) { return c < ' ' && c != '\t'; })) return false;
+    // Texts end up in C strings, subjects, headers and JSON, none of which can hold these.
+    if (std::ranges::any_of(text, [](unsigned char c) { return c < ' ' && c != '\t'; }) || !is_utf8(text)) return false;
     switch (form) {
         case shape::any:
             return true;

@@ -26,11 +26,32 @@ std::string variable_of(const environment_variables& environment, std::string_vi
     return {};
 }
 
-// A value in an error: short, on one line.
+// A value in an error: a part of it is enough, but no part of a character.
 std::string shown(std::string_view text) {
-    std::string out;
-    for (const unsigned char c : text.substr(0, max_shown_bytes)) out += c < ' ' ? '?' : static_cast<char>(c);
-    return text.size() > max_shown_bytes ? fmt::format("\"{}…\"", out) : fmt::format("\"{}\"", out);
+    if (text.size() <= max_shown_bytes) return fmt::format("\"{}\"", text);
+    auto end = max_shown_bytes;
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+    return fmt::format("\"{}…\"", text.substr(0, end));
+}
+
+// Whether a second document begins in the text, which YAML::Load would leave out without a word. (YAML::LoadAll would
+// not, but yaml-cpp 0.7 never returns from "[\n...\n" there.) A marker at the start of a line is one wherever it
+// stands.
+bool is_one_document(std::string_view text) {
+    bool begun = false, ended = false;
+    for (const auto& line : split(text, '\n')) {
+        const auto word = std::string_view(line).substr(0, line.find_first_of(" \t\r"));
+        if (word == "...") {
+            ended = true;
+        } else if (word == "---") {
+            if (begun) return false;
+            begun = true;
+        } else if (const auto rest = trim(line); !rest.empty() && rest.front() != '#' && rest.front() != '%') {
+            if (ended) return false;
+            begun = true;
+        }
+    }
+    return true;
 }
 
 class loader {
@@ -58,7 +79,12 @@ public:
     }
 
 private:
-    void fault(std::string text) { faults_.push_back(std::move(text)); }
+    // Names and the parser's own words may carry anything that stood in the file: an error stays on its line of the
+    // terminal.
+    void fault(std::string text) {
+        std::ranges::replace_if(text, [](unsigned char c) { return c < ' '; }, '?');
+        faults_.push_back(std::move(text));
+    }
 
     std::string at(const YAML::Mark& mark) const {
         if (mark.is_null()) return from_.file->string();
@@ -77,11 +103,11 @@ private:
         auto content = read_file(path, max_file_bytes);
         if (!content) return fault(content.error().message);
         try {
-            const auto documents = YAML::LoadAll(*content);
-            if (documents.size() > 1)
-                return fault(fmt::format("{}: has {} documents, must be one", path.string(), documents.size()));
-            if (documents.empty() || documents[0].IsNull()) return;
-            read_top(documents[0]);
+            if (!is_one_document(*content))
+                return fault(fmt::format("{}: has several documents, must be one", path.string()));
+            const auto top = YAML::Load(*content);
+            if (top.IsNull()) return;
+            read_top(top);
         } catch (const YAML::Exception& e) {
             fault(fmt::format("{}: {}", at(e.mark), e.msg));
         } catch (const std::exception& e) {

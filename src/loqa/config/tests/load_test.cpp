@@ -132,7 +132,7 @@ INSTANTIATE_TEST_SUITE_P(
                    "http:\n  port: 1\nhttp:\n  bind: a\n",
                    {},
                    "loqa.yaml:3:1: \"http\" stands here a second time"},
-        fault_case{"two documents", "http: {}\n---\nstt: {}\n", {}, "loqa.yaml: has 2 documents, must be one"},
+        fault_case{"two documents", "http: {}\n---\nstt: {}\n", {}, "loqa.yaml: has several documents, must be one"},
         fault_case{"a text over several lines",
                    "node: {role: \"core\\nadmin\"}\n",
                    {},
