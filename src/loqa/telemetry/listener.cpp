@@ -104,9 +104,9 @@ result<file> open_socket(const listener_options& options) {
 
     // Of all interfaces, IPv6's stands for both families and is tried first.
     std::vector<const addrinfo*> candidates;
-    for (const addrinfo* at = found; at; at = at->ai_next) candidates.push_back(at);
-    if (options.host.empty()) {
-        std::ranges::stable_sort(candidates, {}, [](const addrinfo* at) { return at->ai_family != AF_INET6; });
+    for (const addrinfo* at = found; at; at = at->ai_next) {
+        const bool first = options.host.empty() && at->ai_family == AF_INET6;
+        candidates.insert(first ? candidates.begin() : candidates.end(), at);
     }
     int number = EADDRNOTAVAIL;
     for (const addrinfo* at : candidates) {

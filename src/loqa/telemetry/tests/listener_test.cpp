@@ -133,7 +133,7 @@ TEST(Listener, EndsAtOnceWithConnectionsOpen) {
     ASSERT_EQ(get(server->port(), "/").status, 200);
     const auto began = std::chrono::steady_clock::now();
     server.reset();
-    EXPECT_LT(to_ms(std::chrono::steady_clock::now() - began), 1000);
+    EXPECT_LT(to_ms(std::chrono::steady_clock::now() - began), 3000);
 }
 
 TEST(Listener, RequestInWorkIsAnsweredBeforeItEnds) {

