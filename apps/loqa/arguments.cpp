@@ -1,0 +1,310 @@
+#include "arguments.hpp"
+
+#include <memory>
+
+#include <CLI/CLI.hpp>
+#include <fmt/ranges.h>
+
+#include "commands.hpp"
+#include "completion.hpp"
+#include "loqa/base/text.hpp"
+#include "terminal.hpp"
+
+namespace loqa::cli {
+namespace {
+
+using job = std::function<result<int>()>;
+
+constexpr int longest_timeout_s = 3600;
+
+struct all_options {
+    up_options up;
+    env_options env;
+    say_options say;
+    ask_options ask;
+    listen_options listen;
+    trace_options trace;
+    timers_options timers;
+    models_options models;
+    doctor_options doctor;
+    std::string shell;
+};
+
+class tree {
+public:
+    tree() {
+        app_.set_version_flag("--version", std::string("loqa ") + LOQA_VERSION, "Show the version");
+        app_.set_help_flag("-h,--help", "Show this help");
+        app_.require_subcommand(1);
+        app_.get_formatter()->column_width(34);
+        app_.failure_message([](const CLI::App* at, const CLI::Error& e) {
+            while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+            return fmt::format("loqa: {}\n  {} --help explains it\n", e.what(), path_of(at));
+        });
+        app_.footer(
+            "Examples:\n"
+            "  loqa up                          start everything on this machine\n"
+            "  loqa say question.wav            ask by voice; the answer is played, or goes to answer.wav\n"
+            "  loqa ask \"what time is it\"       ask in writing\n"
+            "  loqa trace                       see where the time of the latest turn went\n"
+            "  loqa doctor                      see what is missing, and how to mend it\n"
+            "\nEach command has its own: loqa say --help");
+        add_up();
+        add_env();
+        add_say();
+        add_ask();
+        add_listen();
+        add_trace();
+        add_timers();
+        add_models();
+        add_doctor();
+        add_completion();
+    }
+
+    parsed_line parse(int argc, const char* const* argv) {
+        try {
+            app_.parse(argc, argv);
+        } catch (const CLI::ParseError& e) {
+            if (const auto unknown = unknown_command(argc, argv); !unknown.empty()) {
+                print_error({errc::invalid_argument, unknown, "loqa --help lists them"});
+                return 2;
+            }
+            return app_.exit(e) == 0 ? 0 : 2;
+        }
+        return job_;
+    }
+
+    const CLI::App& app() const { return app_; }
+
+private:
+    static std::string path_of(const CLI::App* at) {
+        std::string path = at->get_name();
+        for (const auto* parent = at->get_parent(); parent != nullptr; parent = parent->get_parent())
+            path = parent->get_name() + " " + path;
+        return path;
+    }
+
+    std::string unknown_command(int argc, const char* const* argv) const {
+        if (argc < 2 || *argv[1] == '-' || *argv[1] == '\0') return {};
+        std::vector<std::string> names;
+        for (const auto* command : app_.get_subcommands({})) names.push_back(command->get_name());
+        if (std::ranges::find(names, argv[1]) != names.end()) return {};
+        const auto near = nearest(argv[1], names);
+        return fmt::format("there is no command \"{}\"{}", printable(argv[1]),
+                           near.empty() ? "" : fmt::format(", did you mean {}?", near));
+    }
+
+    CLI::App& add(CLI::App& to, const char* name, const char* what, const char* examples) {
+        auto& command = *to.add_subcommand(name, what);
+        command.footer(std::string("Examples:\n") + examples);
+        return command;
+    }
+
+    template <class Options>
+    void runs(CLI::App& command, const Options& options, result<int> (*run)(const Options&)) {
+        command.callback([this, &options, run] { job_ = [&options, run] { return run(options); }; });
+    }
+
+    static void add_config_and_data(CLI::App& command, instance_options& to) {
+        command.add_option("--data", to.data, "Data folder of the instance (default: data_dir of the configuration)")
+            ->type_name("DIR");
+        command
+            .add_option("--config", to.config,
+                        "Configuration file (default: $LOQA_CONFIG, ~/.config/loqa/loqa.yaml, /etc/loqa/loqa.yaml)")
+            ->type_name("FILE");
+    }
+    static void add_instance(CLI::App& command, instance_options& to) {
+        add_config_and_data(command, to);
+        command.add_option("--nats", to.nats, "Bus of a Loqa elsewhere, as `loqa env` prints it there")
+            ->type_name("URL");
+    }
+    static void add_json(CLI::App& command, bool& to) {
+        command.add_flag("--json", to, "Output for programs: JSON, one object a line");
+    }
+    static void add_out(CLI::App& command, std::optional<fs::path>& to) {
+        command.add_option("--out", to, "Write the answer to this WAV file instead of playing it")->type_name("FILE");
+    }
+    static void add_timeout(CLI::App& command, seconds& to) {
+        command
+            .add_option_function<int>(
+                "--timeout", [&to](int value) { to = seconds(value); },
+                "Give up when nothing new came for so many seconds (default: 15)")
+            ->type_name("SECONDS")
+            ->check(CLI::Range(1, longest_timeout_s));
+    }
+
+    void add_up() {
+        auto& c = add(app_, "up", "Start Loqa on this machine, and keep it running until Ctrl-C or SIGTERM",
+                      "  loqa up\n"
+                      "  loqa up --data /tmp/loqa-trial\n"
+                      "  LOQA_HTTP_PORT=0 loqa up --config loqa.yaml\n"
+                      "\nStandard output says `ready` when a turn can be taken; the logs go to standard error.");
+        add_config_and_data(c, options_.up.instance);
+        runs(c, options_.up, &cli::up);
+    }
+    void add_env() {
+        auto& c = add(app_, "env", "Print what a client needs to reach the running Loqa",
+                      "  eval \"$(loqa env)\" && nats --server \"$LOQA_NATS_URL\" sub 'session.>'\n"
+                      "  loqa env --json\n"
+                      "\nThe bus URL holds a password: it is made anew at each start.");
+        add_config_and_data(c, options_.env.instance);
+        add_json(c, options_.env.json);
+        runs(c, options_.env, &cli::env);
+    }
+    void add_say() {
+        auto& o = options_.say;
+        auto& c =
+            add(app_, "say", "Say recordings, or what the microphone hears, and hear the answers",
+                "  loqa say question.wav\n"
+                "  loqa say --mic\n"
+                "  loqa say one.wav two.wav --json --out answer.wav\n"
+                "  espeak-ng --stdout 'what time is it' | loqa say -\n"
+                "\nA recording is sent in real time, as if somebody spoke, up to the end of its first utterance; each\n"
+                "is a session of its own. Exit code 1 if one was not answered.");
+        auto* files = c.add_option("files", o.files, "WAV files of 8 to 48 kHz, mono or stereo; - is standard input")
+                          ->type_name("FILE");
+        c.add_flag("--mic", o.microphone, "Listen to the microphone")->excludes(files);
+        c.add_flag("--mark-end", o.mark_end, "Tell Loqa where the recording ends, instead of letting it hear that");
+        add_out(c, o.out);
+        add_timeout(c, o.timeout);
+        add_json(c, o.json);
+        add_instance(c, o.instance);
+        c.callback([this, &o] {
+            if (o.files.empty() && !o.microphone) throw CLI::RequiredError("a WAV file or --mic");
+            job_ = [&o] { return cli::say(o); };
+        });
+    }
+    void add_ask() {
+        auto& o = options_.ask;
+        auto& c = add(app_, "ask", "Ask in writing, as if it had been heard",
+                      "  loqa ask \"set a timer for ten minutes\"\n"
+                      "  loqa ask --no-audio what time is it\n"
+                      "  loqa ask --json --out answer.wav \"what day is it\"");
+        c.add_option("text", words_, "What to ask")->required()->type_name("TEXT");
+        c.add_flag("--no-audio", o.no_audio, "Read the answer only");
+        add_out(c, o.out);
+        add_timeout(c, o.timeout);
+        add_json(c, o.json);
+        add_instance(c, o.instance);
+        c.callback([this, &o] {
+            o.text = fmt::format("{}", fmt::join(words_, " "));
+            if (trim(o.text).empty()) throw CLI::ValidationError("text", "is empty");
+            job_ = [&o] { return cli::ask(o); };
+        });
+    }
+    void add_listen() {
+        auto& o = options_.listen;
+        auto& c = add(app_, "listen", "Show what happens, as it happens",
+                      "  loqa listen\n"
+                      "  loqa listen 'session.>' stt.text.final\n"
+                      "  loqa listen --json | jq .subject\n"
+                      "\nUntil Ctrl-C. Without subjects: all of a turn; for programs signs of life and spans too.");
+        c.add_option("subjects", o.subjects, "Subjects of the bus; * is any word, > all words to the end")
+            ->type_name("SUBJECT");
+        add_json(c, o.json);
+        add_instance(c, o.instance);
+        runs(c, o, &cli::listen);
+    }
+    void add_trace() {
+        auto& o = options_.trace;
+        auto& c = add(app_, "trace", "Show where the time of a turn went",
+                      "  loqa trace\n"
+                      "  loqa trace 3f2a9c…   (a session, as `loqa say --json` names it)\n"
+                      "  loqa trace --json | jq '.spans[].name'");
+        c.add_option("session", o.session, "The session whose last turn to show (default: the latest turn of all)")
+            ->type_name("SESSION");
+        add_json(c, o.json);
+        add_instance(c, o.instance);
+        runs(c, o, &cli::trace);
+    }
+    void add_timers() {
+        auto& o = options_.timers;
+        auto& c = add(app_, "timers", "Show the timers that run, or cancel one",
+                      "  loqa timers\n"
+                      "  loqa timers cancel pasta\n"
+                      "  loqa timers list --json");
+        add_json(c, o.json);
+        add_instance(c, o.instance);
+        c.require_subcommand(0, 1);
+        runs(c, o, &cli::timers);
+        add(c, "list", "Show the timers that run", "  loqa timers list").fallthrough();
+        auto& cancel = add(c, "cancel", "Cancel a timer", "  loqa timers cancel pasta");
+        cancel.add_option("timer", o.cancel, "Its id or its label")->required()->type_name("TIMER");
+        cancel.fallthrough();
+    }
+    void add_models() {
+        auto& o = options_.models;
+        auto& c = add(app_, "models", "List, fetch and check the models that hear and speak",
+                      "  loqa models list\n"
+                      "  loqa models pull moonshine-base-en\n"
+                      "  loqa models verify");
+        c.require_subcommand(1);
+        const auto sub = [&](const char* name, const char* what, const char* examples, models_options::action action,
+                             const char* names) {
+            auto& s = add(c, name, what, examples);
+            if (names != nullptr) s.add_option("names", o.names, names)->type_name("MODEL");
+            s.callback([this, &o, action] {
+                o.what = action;
+                job_ = [&o] { return cli::models(o); };
+            });
+            return &s;
+        };
+        using enum models_options::action;
+        add_json(
+            *sub("list", "Show the models there are, and which are installed", "  loqa models list", list, nullptr),
+            o.json);
+        sub("pull", "Fetch models and install them", "  loqa models pull moonshine-base-en", pull,
+            "Models (default: those that Loqa needs)");
+        add_json(*sub("verify", "Read every file of models and compare its SHA-256", "  loqa models verify silero-vad",
+                      verify, "Models (default: those that are installed, or should be)"),
+                 o.json);
+    }
+    void add_doctor() {
+        auto& o = options_.doctor;
+        auto& c = add(app_, "doctor", "Check what Loqa needs, and say how to mend what is missing",
+                      "  loqa doctor\n"
+                      "  loqa doctor --deep --json");
+        c.add_flag("--deep", o.deep, "Read the model files too, and compare their SHA-256");
+        add_json(c, o.json);
+        add_instance(c, o.instance);
+        runs(c, o, &cli::doctor);
+    }
+    void add_completion() {
+        auto& c = add(app_, "completion", "Print the script that completes `loqa` in a shell",
+                      "  source <(loqa completion bash)\n"
+                      "  loqa completion zsh > ~/.zfunc/_loqa\n"
+                      "  loqa completion fish > ~/.config/fish/completions/loqa.fish");
+        c.add_option("shell", options_.shell, "bash, zsh or fish")
+            ->required()
+            ->type_name("{bash,zsh,fish}")
+            ->check([](const std::string& value) {
+                return value == "bash" || value == "zsh" || value == "fish" ? std::string()
+                                                                            : "must be bash, zsh or fish";
+            });
+        c.callback([this] {
+            job_ = [this]() -> result<int> {
+                fmt::print("{}", completion_script(app_, options_.shell));
+                return 0;
+            };
+        });
+    }
+
+    CLI::App app_{"Loqa, the voice assistant that runs on your own machines", "loqa"};
+    all_options options_;
+    std::vector<std::string> words_;
+    job job_;
+};
+
+}  // namespace
+
+parsed_line parse(int argc, const char* const* argv) {
+    // The job reads the options, so the tree lives as long as it.
+    auto line = std::make_shared<tree>();
+    auto parsed = line->parse(argc, argv);
+    if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
+    return [line, run = std::get<job>(parsed)] { return run(); };
+}
+
+std::string completion_script(const std::string& shell) { return completion_script(tree().app(), shell); }
+
+}  // namespace loqa::cli

@@ -1,0 +1,94 @@
+// What `loqa` can do: one function a command, with the options that its arguments were read into.
+//
+// A command writes what was asked for to standard output, everything else to standard error, and returns the exit
+// code: 0 done, 1 not done. What keeps it from trying at all is an error, which main() prints; invalid_argument and
+// invalid_config mean that the command line or the configuration is wrong (exit code 2). Each runs once a process, on
+// the main thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loqa/base/clock.hpp"
+#include "loqa/base/files.hpp"
+#include "loqa/base/result.hpp"
+
+namespace loqa::cli {
+
+// Which Loqa is meant.
+struct instance_options {
+    std::optional<fs::path> config;  // empty: the one that every process finds
+    std::optional<fs::path> data;    // empty: the configuration's
+    std::string nats;                // its bus, when it does not run on this machine
+};
+
+struct up_options {
+    instance_options instance;
+};
+result<int> up(const up_options& options);
+
+struct env_options {
+    instance_options instance;
+    bool json = false;
+};
+result<int> env(const env_options& options);
+
+struct say_options {
+    instance_options instance;
+    std::vector<std::string> files;  // "-" is standard input
+    bool microphone = false;
+    bool mark_end = false;
+    std::optional<fs::path> out;
+    seconds timeout{15};
+    bool json = false;
+};
+result<int> say(const say_options& options);
+
+struct ask_options {
+    instance_options instance;
+    std::string text;
+    bool no_audio = false;
+    std::optional<fs::path> out;
+    seconds timeout{15};
+    bool json = false;
+};
+result<int> ask(const ask_options& options);
+
+struct listen_options {
+    instance_options instance;
+    std::vector<std::string> subjects;  // empty: what people want to see
+    bool json = false;
+};
+result<int> listen(const listen_options& options);
+
+struct trace_options {
+    instance_options instance;
+    std::string session;  // empty: the latest turn of all
+    bool json = false;
+};
+result<int> trace(const trace_options& options);
+
+struct timers_options {
+    instance_options instance;
+    std::string cancel;  // id or label; empty: list
+    bool json = false;
+};
+result<int> timers(const timers_options& options);
+
+struct models_options {
+    enum class action { list, pull, verify };
+    action what = action::list;
+    std::vector<std::string> names;
+    bool json = false;
+};
+result<int> models(const models_options& options);
+
+struct doctor_options {
+    instance_options instance;
+    bool deep = false;
+    bool json = false;
+};
+result<int> doctor(const doctor_options& options);
+
+}  // namespace loqa::cli

@@ -1,0 +1,283 @@
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include <unistd.h>
+
+#include "child_lines.hpp"
+#include "client.hpp"
+#include "commands.hpp"
+#include "instance_lock.hpp"
+#include "loqa/base/bounded_queue.hpp"
+#include "loqa/base/process.hpp"
+#include "loqa/protocol/messages.hpp"
+#include "loqa/protocol/subjects.hpp"
+#include "terminal.hpp"
+
+namespace loqa::cli {
+namespace {
+
+constexpr seconds stop_grace{5};         // for all children together
+constexpr seconds least_grace{1};        // for each of them all the same
+constexpr seconds readiness_timeout{2};  // of one question; a component that starts will say so by itself
+constexpr std::size_t max_news = 64;
+
+using role = bus::role;
+using variables = config::environment_variables;
+
+// What the threads of the instance tell each other: is it ready, and has something failed for good before that.
+class progress {
+public:
+    explicit progress(shutdown_signal& shutdown) : shutdown_(shutdown) {}
+
+    // True the first time.
+    bool set_ready() {
+        std::lock_guard lock(mutex_);
+        return !std::exchange(ready_, true);
+    }
+    // False when it is not fatal any more, since the instance was ready before.
+    bool fail_start(error why) {
+        {
+            std::lock_guard lock(mutex_);
+            if (ready_ || stopping_) return false;
+            if (!failed_) failed_ = std::move(why);
+        }
+        shutdown_.request();
+        return true;
+    }
+    void set_stopping() {
+        std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    bool stopping() const {
+        std::lock_guard lock(mutex_);
+        return stopping_;
+    }
+    std::optional<error> failed() const {
+        std::lock_guard lock(mutex_);
+        return failed_;
+    }
+
+private:
+    shutdown_signal& shutdown_;
+    mutable std::mutex mutex_;
+    bool ready_ = false;
+    bool stopping_ = false;
+    std::optional<error> failed_;
+};
+
+// One binary beside this one, kept running.
+class component {
+public:
+    component(std::string binary, variables environment, progress& progress, telemetry::logger log, const style& style)
+        : binary_(std::move(binary)),
+          environment_(std::move(environment)),
+          progress_(progress),
+          log_(std::move(log)),
+          style_(style),
+          process_([this] { return start_options(); },
+                   {.on_start = [this](int pid) { log_.debug("{} started, process {}", binary_, pid); },
+                    .on_exit = [this](const exit_status& status, milliseconds next) { on_exit(status, next); },
+                    .on_start_failed =
+                        [this](const error& why) {
+                            if (!progress_.fail_start(why)) log_.error(why);
+                        }}) {}
+
+    void stop(milliseconds grace) { process_.stop(grace); }
+
+private:
+    process_options start_options() {
+        return {.command = {(executable_folder() / binary_).string()},
+                .environment = environment_,
+                .folder = {},
+                .on_line = [this](std::string_view line, bool) { on_line(line); }};
+    }
+
+    // All lines are delivered before on_exit() is called, from another thread that has ended by then.
+    void on_line(std::string_view line) {
+        fmt::print(stderr, "{}\n", show_child_line(binary_, line, style_));
+        if (auto complaint = complaint_in(line); !complaint.empty()) complaint_ = std::move(complaint);
+    }
+
+    void on_exit(const exit_status& status, milliseconds next) {
+        // 1 and 2 are what a process of Loqa says when it is of no use to try again.
+        if (status.code == 1 || status.code == 2) {
+            const error why{errc::unavailable, fmt::format("{} ended before it was ready ({})", binary_, status.text()),
+                            complaint_.empty() ? std::string() : "it said: " + complaint_};
+            if (progress_.fail_start(why)) return;
+        }
+        if (!progress_.stopping())
+            log_.warn("{} ended ({}), starting it again{}", binary_, status.text(),
+                      next.count() > 0 ? fmt::format(" in {} ms", next.count()) : "");
+    }
+
+    const std::string binary_;
+    const variables environment_;
+    progress& progress_;
+    const telemetry::logger log_;
+    const style style_;
+    std::string complaint_;       // the last one
+    supervised_process process_;  // last: its thread uses all the others
+};
+
+// Hears from loqad how the components are, and asks it again when the bus was away.
+class readiness_watch {
+public:
+    // A payload, or nothing where loqad is to be asked. Only the newest state counts.
+    using news_queue = bounded_queue<std::optional<std::string>>;
+
+    readiness_watch(bus::connection& bus, news_queue& news, progress& progress, telemetry::logger log)
+        : bus_(bus), news_(news), progress_(progress), log_(std::move(log)) {}
+    ~readiness_watch() {
+        subscription_.reset();
+        news_.close();
+    }
+    readiness_watch(const readiness_watch&) = delete;
+    readiness_watch& operator=(const readiness_watch&) = delete;
+
+    result<void> start() {
+        auto subscribed = bus_.subscribe(protocol::subject::readiness,
+                                         [this](bus::message message) { news_.push(std::move(message.payload)); });
+        if (!subscribed) return fail(std::move(subscribed));
+        subscription_ = std::move(*subscribed);
+        news_.push(std::nullopt);
+        thread_ = std::jthread([this] { run(); });
+        return {};
+    }
+
+private:
+    void run() {
+        name_this_thread("readiness");
+        while (auto next = news_.pop()) {
+            if (!*next) {
+                auto answer = bus_.request(protocol::subject::readiness_get, "{}", readiness_timeout);
+                if (!answer) continue;  // not up yet: it will publish
+                *next = std::move(answer->payload);
+            }
+            if (const auto state = protocol::decode<protocol::readiness>(**next)) tell(*state);
+        }
+    }
+
+    void tell(const protocol::readiness& state) {
+        if (state.ready) {
+            if (progress_.set_ready()) print_line("ready");
+            waiting_.clear();
+            return;
+        }
+        std::string waiting;
+        for (const auto& c : state.components)
+            if (c.state != "ready")
+                waiting += fmt::format("{}{} ({})", waiting.empty() ? "" : ", ", printable(c.name), printable(c.state));
+        if (!waiting.empty() && waiting != waiting_) log_.info("waiting for {}", waiting);
+        waiting_ = std::move(waiting);
+    }
+
+    bus::connection& bus_;
+    news_queue& news_;
+    progress& progress_;
+    const telemetry::logger log_;
+    std::string waiting_;
+    std::unique_ptr<bus::subscription> subscription_;
+    std::jthread thread_;
+};
+
+// Takes what tells others about this instance away again.
+class instance_info_guard {
+public:
+    explicit instance_info_guard(fs::path data) : data_(std::move(data)) {}
+    ~instance_info_guard() { bus::remove_instance_info(data_); }
+    instance_info_guard(const instance_info_guard&) = delete;
+    instance_info_guard& operator=(const instance_info_guard&) = delete;
+
+private:
+    fs::path data_;
+};
+
+variables environment_for(const up_options& options, const config::settings& settings,
+                          const bus::embedded_server* server, role who) {
+    variables all{{"LOQA_RUNTIME_DATA_DIR", settings.data_dir.string()}};
+    if (options.instance.config) all.emplace_back("LOQA_CONFIG", fs::absolute(*options.instance.config).string());
+    if (server != nullptr) {
+        all.emplace_back("LOQA_BUS_EMBEDDED", "false");
+        all.emplace_back("LOQA_BUS_SERVERS", server->server());
+        all.emplace_back("LOQA_BUS_USERNAME", server->username(who));
+        all.emplace_back("LOQA_BUS_PASSWORD", server->password(who));
+    }
+    return all;
+}
+
+}  // namespace
+
+result<int> up(const up_options& options) {
+    shutdown_signal shutdown;
+    const auto settings = load_settings(options.instance);
+    if (!settings) return fail(settings);
+
+    const auto style = style_of_stderr();
+    const auto log = telemetry::logger::to(
+        [style](std::string_view line) { fmt::print(stderr, "{}\n", show_child_line("loqa", line, style)); }, "loqa",
+        telemetry::parse_level(settings->telemetry.log_level).value_or(telemetry::level::info),
+        settings->telemetry.log_format == "json");
+    for (const auto& warning : settings->warnings) log.warn("configuration: {}", warning);
+
+    const auto lock = instance_lock::take(settings->data_dir);
+    if (!lock) return fail(lock);
+    const instance_info_guard info(settings->data_dir);
+
+    auto bus_to = bus_options(*settings, "loqa up");
+    std::string client_url = bus_to.servers.empty() ? std::string() : bus_to.servers.front();
+    std::unique_ptr<bus::embedded_server> server;
+    if (settings->bus.embedded) {
+        auto started = bus::embedded_server::start(
+            {.data_folder = settings->data_dir, .binary = {}, .port = settings->bus.port}, log);
+        if (!started) return fail(std::move(started));
+        server = std::move(*started);
+        client_url = server->url(role::client);
+        bus_to.servers = {server->server()};
+        bus_to.username = server->username(role::client);
+        bus_to.password = server->password(role::client);
+        bus_to.token.clear();
+    }
+    if (auto written = bus::write_bus_info(settings->data_dir, client_url, ::getpid()); !written)
+        return fail(std::move(written));
+
+    progress progress(shutdown);
+    telemetry::metrics metrics;
+    readiness_watch::news_queue news(max_news, overflow::drop_oldest);
+    auto bus = bus::connect(std::move(bus_to), log, metrics, [&news](bus::link link) {
+        if (link == bus::link::up) news.push(std::nullopt);
+    });
+    if (!bus) {
+        if (!settings->bus.embedded && bus.error().hint.empty())
+            bus.error().hint = "check bus.servers and the credentials in section bus";
+        return fail(std::move(bus));
+    }
+    readiness_watch watch(**bus, news, progress, log);
+    if (auto started = watch.start(); !started) return fail(std::move(started));
+
+    // Stopped in reverse: loqad ends its turns while the others still work for it.
+    std::vector<std::unique_ptr<component>> components;
+    const auto start = [&](const char* binary, role who) {
+        components.push_back(std::make_unique<component>(binary, environment_for(options, *settings, server.get(), who),
+                                                         progress, log, style));
+    };
+    if (settings->stt.enabled) start("loqa-stt", role::stt);
+    if (settings->tts.enabled) start("loqa-tts", role::tts);
+    start("loqad", role::core);
+
+    const int signal = shutdown.wait();
+    progress.set_stopping();
+    if (signal != 0) log.info("stopping");
+    const auto deadline = std::chrono::steady_clock::now() + stop_grace;
+    while (!components.empty()) {
+        const auto left = deadline - std::chrono::steady_clock::now();
+        components.back()->stop(std::max<milliseconds>(std::chrono::duration_cast<milliseconds>(left), least_grace));
+        components.pop_back();
+    }
+    if (const auto failed = progress.failed()) return failure(*failed);
+    return 0;
+}
+
+}  // namespace loqa::cli
