@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -18,8 +19,6 @@
 
 namespace loqa {
 namespace {
-
-constexpr std::size_t max_line_bytes = 64 * 1024;  // a longer line is delivered in pieces
 
 int poll_timeout(steady_time deadline) {
     const auto left = deadline - std::chrono::steady_clock::now();
@@ -41,7 +40,8 @@ std::vector<std::string> merged_environment(const std::vector<std::pair<std::str
 // The lines of a pipe: complete ones are delivered as they come, the rest at the end.
 class line_reader {
 public:
-    line_reader(int fd, bool is_stdout) : fd_(fd), is_stdout_(is_stdout) {}
+    line_reader(int fd, bool is_stdout, std::size_t max_line_bytes)
+        : fd_(fd), is_stdout_(is_stdout), max_line_bytes_(max_line_bytes) {}
     int fd() const { return fd_; }
 
     // False when the pipe has ended.
@@ -62,7 +62,7 @@ public:
             begin = end + 1;
         }
         pending_.erase(0, begin);
-        if (pending_.size() > max_line_bytes) {
+        if (pending_.size() > max_line_bytes_) {
             on_line(pending_, is_stdout_);
             pending_.clear();
         }
@@ -72,10 +72,54 @@ public:
 private:
     int fd_;
     bool is_stdout_;
+    std::size_t max_line_bytes_;
     std::string pending_;
 };
 
+// A file in memory that holds `content`, read from its beginning; -1 with errno when there can be none.
+int file_in_memory(std::string_view content) {
+    const int fd = ::memfd_create("loqa-input", MFD_CLOEXEC);
+    while (fd >= 0 && !content.empty()) {
+        const auto n = ::write(fd, content.data(), content.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            const int number = errno;
+            ::close(fd);
+            errno = number;
+            return -1;
+        }
+        content.remove_prefix(static_cast<std::size_t>(n));
+    }
+    if (fd >= 0) ::lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
 }  // namespace
+
+result<std::vector<std::string>> split_command(std::string_view line) {
+    std::vector<std::string> words;
+    std::optional<std::string> word;
+    char quote = 0;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const char c = line[i];
+        if (quote != '\'' && c == '\\' && i + 1 < line.size()) {
+            word = word.value_or("") + line[++i];
+        } else if (quote == 0 && (c == '\'' || c == '"')) {
+            quote = c;
+            word = word.value_or("");
+        } else if (c == quote && quote != 0) {
+            quote = 0;
+        } else if (quote == 0 && (c == ' ' || c == '\t' || c == '\n')) {
+            if (word) words.push_back(*std::exchange(word, std::nullopt));
+        } else {
+            word = word.value_or("") + c;
+        }
+    }
+    if (quote != 0) return fail(errc::invalid_argument, "a {} is not closed in the command: {}", quote, line);
+    if (word) words.push_back(*word);
+    if (words.empty()) return fail(errc::invalid_argument, "the command is empty");
+    return words;
+}
 
 std::string exit_status::text() const {
     if (signal != 0) return fmt::format("killed by signal {} ({})", signal, ::strsignal(signal));
@@ -98,11 +142,16 @@ struct child_process::state {
     }
 
     bool reap(int flags) {
-        int status = 0;
+        siginfo_t info{};
         int rc = 0;
-        do rc = ::waitpid(pid, &status, flags);
+        do rc = ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT | flags);
         while (rc < 0 && errno == EINTR);
-        if (rc == 0) return false;
+        if (rc == 0 && info.si_pid == 0) return false;
+        // What it started and left behind would keep its pipes open. While it is not reaped, the number is its own.
+        if (rc == 0) ::kill(-pid, SIGKILL);
+        int status = 0;
+        do rc = ::waitpid(pid, &status, 0);
+        while (rc < 0 && errno == EINTR);
         exit_status result;
         if (rc == pid && WIFSIGNALED(status))
             result.signal = WTERMSIG(status);
@@ -135,12 +184,13 @@ result<child_process> child_process::start(process_options options) {
     int out[2] = {-1, -1};
     int err[2] = {-1, -1};
     int failure_pipe[2] = {-1, -1};
+    const int in = options.input.empty() ? ::open("/dev/null", O_RDONLY | O_CLOEXEC) : file_in_memory(options.input);
     const auto close_all = [&] {
-        for (int fd : {out[0], out[1], err[0], err[1], failure_pipe[0], failure_pipe[1]})
+        for (int fd : {in, out[0], out[1], err[0], err[1], failure_pipe[0], failure_pipe[1]})
             if (fd >= 0) ::close(fd);
     };
     const bool capture = static_cast<bool>(options.on_line);
-    if (::pipe2(failure_pipe, O_CLOEXEC) != 0 ||
+    if (in < 0 || ::pipe2(failure_pipe, O_CLOEXEC) != 0 ||
         (capture && (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0))) {
         const int number = errno;
         close_all();
@@ -162,7 +212,10 @@ result<child_process> child_process::start(process_options options) {
         sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
         ::signal(SIGPIPE, SIG_DFL);
-        if (const int null = ::open("/dev/null", O_RDONLY); null >= 0) ::dup2(null, STDIN_FILENO);
+        if (in == STDIN_FILENO)
+            ::fcntl(in, F_SETFD, 0);  // it took the number of one that was closed, and would be closed itself
+        else
+            ::dup2(in, STDIN_FILENO);
         if (capture) {
             ::dup2(out[1], STDOUT_FILENO);
             ::dup2(err[1], STDERR_FILENO);
@@ -174,7 +227,7 @@ result<child_process> child_process::start(process_options options) {
         ::_exit(127);
     }
 
-    for (int fd : {out[1], err[1], failure_pipe[1]})
+    for (int fd : {in, out[1], err[1], failure_pipe[1]})
         if (fd >= 0) ::close(fd);
     int number = 0;
     ssize_t got = 0;
@@ -202,7 +255,8 @@ result<child_process> child_process::start(process_options options) {
     if (capture) {
         s->reader = std::thread(
             [on_line = std::move(options.on_line),
-             readers = std::vector<line_reader>{line_reader(out[0], true), line_reader(err[0], false)}]() mutable {
+             readers = std::vector<line_reader>{line_reader(out[0], true, options.max_line_bytes),
+                                                line_reader(err[0], false, options.max_line_bytes)}]() mutable {
                 name_this_thread("child-output");
                 while (!readers.empty()) {
                     std::vector<pollfd> fds;

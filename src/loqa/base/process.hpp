@@ -1,10 +1,11 @@
 // Child processes and how this process is asked to end.
 //
 // The calls in process.cpp are Linux's own (PDEATHSIG, pidfd); nothing else in the project makes such calls. A child
-// dies with its parent, however the parent ends.
+// dies with its parent, however the parent ends; what it started itself dies with it.
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -32,10 +33,16 @@ struct process_options {
     std::vector<std::string> command;                              // command[0]: a path, or a name looked up in PATH
     std::vector<std::pair<std::string, std::string>> environment;  // added to, or replacing, this process's own
     fs::path folder;                                               // to run in; empty: this process's own
+    std::string input;  // what the child reads from its standard input before that ends
     // Called for each line the child writes, from one thread; `is_stdout` or else stderr. Without it the child writes
     // where this process writes.
     std::function<void(std::string_view line, bool is_stdout)> on_line;
+    std::size_t max_line_bytes = 64 * 1024;  // a longer line is delivered in pieces
 };
+
+// A command line as words: apart by spaces, with '…', "…" and backslashes as a shell reads them; nothing is expanded.
+// invalid_argument when there is no word or a quote is not closed.
+result<std::vector<std::string>> split_command(std::string_view line);
 
 // A running child. One owner at a time; pid() and send_signal() are safe from any thread. Destroying
 // it kills the child.

@@ -37,6 +37,55 @@ TEST(ChildProcess, TheEnvironmentIsAddedTo) {
     EXPECT_EQ(seen, "x-/h");
 }
 
+TEST(ChildProcess, ReadsItsInputAndThenItsEnd) {
+    for (const std::size_t bytes : {0, 5, 300'000}) {
+        std::string seen;
+        auto child = child_process::start({.command = {"cat"},
+                                           .environment = {},
+                                           .folder = {},
+                                           .input = std::string(bytes, 'x'),
+                                           .on_line = [&](std::string_view l, bool) { seen = l; },
+                                           .max_line_bytes = 1 << 20});
+        ASSERT_TRUE(child) << child.error().text();
+        const auto ended = child->wait_until(in(seconds(10)));
+        ASSERT_TRUE(ended && ended->clean());
+        EXPECT_EQ(seen.size(), bytes);
+    }
+}
+
+TEST(ChildProcess, WhatItLeftBehindEndsWithIt) {
+    std::string seen;
+    auto child = child_process::start({.command = {"sh", "-c", "sleep 60 & echo done"},
+                                       .environment = {},
+                                       .folder = {},
+                                       .on_line = [&](std::string_view l, bool) { seen = l; }});
+    ASSERT_TRUE(child) << child.error().text();
+    const auto begun = std::chrono::steady_clock::now();
+    const auto ended = child->wait_until(in(seconds(30)));
+    ASSERT_TRUE(ended && ended->clean());
+    EXPECT_EQ(seen, "done");
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(20));
+}
+
+struct command_case {
+    std::string_view line;
+    std::vector<std::string> words;  // none: refused
+};
+class SplitCommand : public testing::TestWithParam<command_case> {};
+
+TEST_P(SplitCommand, ReadsWordsAsAShellDoes) {
+    const auto words = split_command(GetParam().line);
+    EXPECT_EQ(words.value_or(std::vector<std::string>{}), GetParam().words);
+}
+
+INSTANTIATE_TEST_SUITE_P(Lines, SplitCommand,
+                         testing::Values(command_case{"say", {"say"}}, command_case{"  a\tb\n c ", {"a", "b", "c"}},
+                                         command_case{"a 'b c' \"d 'e'\"", {"a", "b c", "d 'e'"}},
+                                         command_case{R"(a\ b "c\"d" 'e\f')", {"a b", "c\"d", "e\\f"}},
+                                         command_case{"a '' b", {"a", "", "b"}}, command_case{"x\"y\"z", {"xyz"}},
+                                         command_case{"$HOME *", {"$HOME", "*"}}, command_case{"", {}},
+                                         command_case{"  ", {}}, command_case{"a 'b", {}}));
+
 TEST(ChildProcess, ACommandThatIsNotThereIsAnErrorThatNamesIt) {
     const auto child =
         child_process::start({.command = {"/no/such/binary"}, .environment = {}, .folder = {}, .on_line = {}});
