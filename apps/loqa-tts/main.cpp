@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/frame.hpp"
+#include "loqa/tts/command.hpp"
 #include "loqa/tts/piper.hpp"
 #include "loqa/tts/service.hpp"
 
@@ -13,8 +14,13 @@ using namespace loqa;
 
 result<std::unique_ptr<tts::voice>> load_voice(const config::tts_settings& settings) {
     if (settings.mode == "piper") return tts::load_piper({.model = settings.model_path, .threads = settings.threads});
+    if (settings.mode == "exec")
+        return tts::load_command({.command = settings.command,
+                                  .voice = settings.voice,
+                                  .sample_rate_hz = settings.sample_rate_hz,
+                                  .channels = settings.channels});
     return fail(errc::invalid_config, "tts.mode '{}' has no engine in this binary", settings.mode)
-        .hint("tts.mode: piper");
+        .hint("set tts.mode to piper or exec");
 }
 
 class speaking final : public app::part {

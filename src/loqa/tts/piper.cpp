@@ -248,13 +248,9 @@ result<std::unique_ptr<voice>> load_piper(const piper_config& config) {
     auto name = folder->filename().string();
     auto loaded = std::make_unique<piper_voice>(std::move(name), config, std::move(*file), std::move(*encoder),
                                                 std::move(*decoder), std::move(*phonemes));
-    auto words = loaded->speak("This voice is ready, and will answer as soon as it is asked to.");
-    if (!words) return fail(std::move(words));
-    for (;;) {
-        auto said = (*words)->next();
-        if (!said) return fail(std::move(said));
-        if (said->last) return loaded;
-    }
+    auto said = say_all(*loaded, "This voice is ready, and will answer as soon as it is asked to.");
+    if (!said) return fail(std::move(said));
+    return loaded;
 }
 
 }  // namespace loqa::tts

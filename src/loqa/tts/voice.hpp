@@ -36,4 +36,7 @@ public:
     virtual result<std::unique_ptr<speech>> speak(std::string_view text) = 0;
 };
 
+// The whole of it at once: for warming up a voice, and for tests.
+result<std::vector<float>> say_all(voice& with, std::string_view text);
+
 }  // namespace loqa::tts
