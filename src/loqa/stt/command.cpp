@@ -16,35 +16,6 @@ namespace {
 
 constexpr std::size_t max_output_bytes = 64 * 1024;
 
-// Words with '…' and "…" and backslashes as a shell reads them; nothing is expanded.
-result<std::vector<std::string>> split_words(std::string_view command) {
-    std::vector<std::string> words;
-    std::optional<std::string> word;
-    char quote = 0;
-    for (std::size_t i = 0; i < command.size(); ++i) {
-        const char c = command[i];
-        if (quote != '\'' && c == '\\' && i + 1 < command.size()) {
-            word = word.value_or("") + command[++i];
-        } else if (quote == 0 && (c == '\'' || c == '"')) {
-            quote = c;
-            word = word.value_or("");
-        } else if (c == quote && quote != 0) {
-            quote = 0;
-        } else if (quote == 0 && (c == ' ' || c == '\t' || c == '\n')) {
-            if (word) words.push_back(*std::exchange(word, std::nullopt));
-        } else {
-            word = word.value_or("") + c;
-        }
-    }
-    if (quote != 0) return fail(errc::invalid_config, "stt.command has a {} that is not closed: {}", quote, command);
-    if (word) words.push_back(*word);
-    if (words.empty()) {
-        return fail(errc::invalid_config, "stt.command is empty")
-            .hint("Set it to the program to run, or stt.mode to moonshine.");
-    }
-    return words;
-}
-
 // What a person says is nobody else's to read, and not to be left behind.
 class private_file {
 public:
@@ -140,8 +111,11 @@ private:
 }  // namespace
 
 result<std::unique_ptr<recognizer>> load_command(const command_options& options) {
-    auto words = split_words(options.command);
-    if (!words) return fail(std::move(words));
+    auto words = split_command(options.command);
+    if (!words) {
+        return fail(errc::invalid_config, "stt.command: {}", words.error().message)
+            .hint("Set it to the program to run, or stt.mode to moonshine.");
+    }
     return std::make_unique<command>(std::move(*words), options);
 }
 
