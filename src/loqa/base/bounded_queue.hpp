@@ -52,6 +52,7 @@ public:
 
     // As pop(), but nothing also when `deadline` passes first.
     std::optional<T> pop_until(steady_time deadline) {
+        if (deadline == steady_time::max()) return pop();  // beyond what some libraries can wait until
         std::unique_lock lock(mutex_);
         ready_.wait_until(lock, deadline, [this] { return closed_ || !items_.empty(); });
         return take();

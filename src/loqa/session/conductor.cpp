@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "loqa/base/ids.hpp"
 #include "loqa/base/text.hpp"
@@ -18,6 +19,9 @@ namespace {
 constexpr std::size_t remembered_replies = 256;
 // A speaker that was sent samples and says nothing of them: the turn ends without knowing when they were heard.
 constexpr milliseconds playback_patience{500};
+// Twice the longest a span waits for others of its batch, and the way over the bus.
+constexpr milliseconds spans_delay = telemetry::tracer::batch_delay * 2 + milliseconds(50);
+constexpr std::size_t max_waiting_for_traces = 64;
 
 constexpr std::string_view apology_not_heard = "Sorry, I didn't catch that.";
 constexpr std::string_view apology_lost = "Sorry, I lost you there. Please say that again.";
@@ -79,7 +83,7 @@ void conductor::handle(const bus::message& m) {
     if (m.subject == subject::timer_cancel) return on_timer_cancel(m);
     if (m.subject == subject::timers_list) return on_timers_list(m);
     if (m.subject == subject::timers_cancel) return on_timers_cancel(m);
-    if (m.subject == subject::trace_get) return respond(m, traces_.answer(m.payload));
+    if (m.subject == subject::trace_get) return on_trace_get(m);
     if (m.subject == subject::readiness_get) return respond(m, protocol::encode(components_.state()));
     if (m.subject == subject::trace_spans) {
         if (auto taken = traces_.accept(m.payload); !taken) refuse(m, taken.error());
@@ -346,6 +350,13 @@ void conductor::lose(turn& t, const std::string& reason, const std::string& mess
     speak(t, {.text = std::string(apology_lost), .failed = true, .reason = reason});
 }
 
+// The last spans of a turn come in batches after its end: who asks at once is answered when they are there.
+void conductor::on_trace_get(const bus::message& m) {
+    if (with_.clock.steady() >= traces_settled_at_ || waiting_for_traces_.size() >= max_waiting_for_traces)
+        return respond(m, traces_.answer(m.payload));
+    waiting_for_traces_.push_back(m);
+}
+
 // Another node took over a turn that was heard to begin here too.
 void conductor::on_session_state(const bus::message& m) {
     const auto s = read<protocol::session_state>(m);
@@ -456,7 +467,9 @@ void conductor::end(turns::iterator which, const std::string& outcome) {
         if (auto done = with_.timers.acknowledge(*t.timer_id); !done && done.error().code != errc::not_found)
             with_.log.warn(done.error());
 
-    const auto elapsed = with_.clock.steady() - t.began;
+    const auto now = with_.clock.steady();
+    const auto elapsed = now - t.began;
+    traces_settled_at_ = now + spans_delay;
     const protocol::session_ended ended{.session_id = t.session_id,
                                         .turn_id = t.id,
                                         .outcome = outcome,
@@ -503,6 +516,8 @@ void conductor::cancel_all(const std::string& reason) {
 void conductor::tick() {
     const auto now = with_.clock.steady();
     if (components_.check()) publish_readiness();
+    if (now >= traces_settled_at_)
+        for (const auto& m : std::exchange(waiting_for_traces_, {})) respond(m, traces_.answer(m.payload));
     std::vector<std::string> due;
     for (const auto& [session, t] : turns_)
         if (now >= t.phase_deadline) due.push_back(session);
@@ -526,6 +541,7 @@ void conductor::tick() {
 
 steady_time conductor::next_deadline() const {
     auto next = components_.next_check();
+    if (!waiting_for_traces_.empty()) next = std::min(next, traces_settled_at_);
     for (const auto& [session, t] : turns_) next = std::min(next, t.phase_deadline);
     return next;
 }

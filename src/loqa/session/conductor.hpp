@@ -96,6 +96,7 @@ private:
     void on_tts_started(const bus::message& m);
     void on_tts_done(const bus::message& m);
     void on_playback_started(const bus::message& m);
+    void on_trace_get(const bus::message& m);
     void on_session_state(const bus::message& m);
     void on_component_status(const bus::message& m);
     void on_timer_start(const bus::message& m);
@@ -135,6 +136,8 @@ private:
     answers answers_;
     components components_;
     recent_traces traces_;
+    std::vector<bus::message> waiting_for_traces_;
+    steady_time traces_settled_at_{};
     turns turns_;
     std::deque<std::pair<std::string, std::string>> last_replies_;  // session, text; newest last; bounded
     telemetry::rate_limited unreadable_;

@@ -86,7 +86,7 @@ protected:
         for (const auto& e : sent<protocol::session_ended>(subject::session_ended)) all.push_back(e.outcome);
         return all;
     }
-    void pass(milliseconds time) {
+    void pass(std::chrono::nanoseconds time) {
         clock.advance(time);
         turns->tick();
     }
@@ -359,6 +359,23 @@ TEST_F(Conductor, AnEphemeralTurnLeavesNothingBehind) {
     const auto kept = events->events({.session_id = "kept"});
     for (const auto& e : *kept) types.push_back(e.type);
     EXPECT_THAT(types, ElementsAre("turn.heard", "turn.reply", "turn.ended"));
+}
+
+TEST_F(Conductor, WhoAsksForATraceAtTheEndOfATurnWaitsForItsLastSpans) {
+    say("what time is it");
+    speak();
+    turns->handle({std::string(subject::trace_get), "inbox", {}, "{}"});
+    EXPECT_TRUE(bus.published("inbox").empty());
+    const auto context = telemetry::parse_traceparent(
+        protocol::read_turn(bus.published(subject::tts_request).at(0).headers).traceparent);
+    telemetry::span last{.trace_id = context->trace_id,
+                         .span_id = random_hex(8),
+                         .parent_span_id = context->span_id,
+                         .name = "tts.synthesise"};
+    turns->handle({std::string(subject::trace_spans), {}, {}, "[" + telemetry::span_to_json(last) + "]"});
+    pass(turns->next_deadline() - clock.steady());
+    ASSERT_EQ(bus.published("inbox").size(), 1u);
+    EXPECT_THAT(bus.published("inbox").at(0).payload, HasSubstr("tts.synthesise"));
 }
 
 TEST_F(Conductor, CancelAllEndsEveryTurn) {
