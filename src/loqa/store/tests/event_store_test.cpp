@@ -59,10 +59,11 @@ protected:
     }
 
     // The file as any other program sees it.
-    std::string ask(const char* sql) const {
+    std::string ask(const char* sql) const { return ask(sql, file_); }
+    static std::string ask(const char* sql, const fs::path& file) {
         sqlite3* db = nullptr;
         std::string answer;
-        sqlite3_open(file_.c_str(), &db);
+        sqlite3_open(file.c_str(), &db);
         sqlite3_exec(
             db, sql,
             [](void* to, int columns, char** values, char**) {
@@ -155,12 +156,20 @@ TEST_F(EventStore, SessionsComeWithTheNewestEventFirst) {
     EXPECT_THAT(store->sessions(1).value(), SizeIs(1));
 }
 
-TEST_F(EventStore, HasTheTablesOfTheProtocol) {
+TEST_F(EventStore, HasTheTablesOfItsDocument) {
+    const auto page = read_file(fs::path(LOQA_SHARE).parent_path() / "docs" / "events.md").value();
+    const auto begin = page.find("```sql\n") + 7;
+    const auto tables = page.substr(begin, page.find("```", begin) - begin);
     open();
-    EXPECT_EQ(ask("SELECT group_concat(name) FROM pragma_table_info('sessions')"),
-              "session_id,actor_id,privacy_scope,created_at");
-    EXPECT_EQ(ask("SELECT group_concat(name) FROM pragma_table_info('events')"),
-              "id,session_id,trace_id,actor_id,event_type,payload,privacy_scope,created_at");
+    const auto documented = folder_ / "documented.db";
+    ask(tables.c_str(), documented);
+    for (const auto* table : {"sessions", "events"}) {
+        const auto columns = fmt::format(
+            "SELECT group_concat(name || ' ' || type || ' ' || \"notnull\" || ' ' || pk) FROM pragma_table_info('{}')",
+            table);
+        EXPECT_NE(ask(columns.c_str(), documented), "NULL");
+        EXPECT_EQ(ask(columns.c_str()), ask(columns.c_str(), documented)) << table << " is not as docs/events.md says";
+    }
     EXPECT_EQ(ask("PRAGMA journal_mode"), "wal");
 }
 
