@@ -192,6 +192,9 @@ answer matcher::match(std::string_view sentence, const context& where) const {
         if (unknown != nullptr) return std::unexpected(miss{miss_reason::unknown_words, {}, {}});
         unknown = &l;
     }
+    const std::string& list = p.lists[unknown->list].name;
+    if (list != "area" && list != "floor" && list != "name")
+        return std::unexpected(miss{miss_reason::unknown_words, why.said(readings.front(), *unknown), {}});
     const bool has_it = why.is_value(readings.front(), *unknown);
     return std::unexpected(miss{has_it ? miss_reason::wrong_kind : miss_reason::unknown_name,
                                 why.said(readings.front(), *unknown), p.lists[unknown->list].name});

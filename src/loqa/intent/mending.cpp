@@ -13,7 +13,7 @@ namespace {
 constexpr double dearest_word = 0.5;       // one word changed more than this is another word
 constexpr double dearest_sentence = 0.75;  // and a sentence changed more than this is another sentence
 constexpr double joining = 0.1;            // two words for one
-constexpr double vocabulary_word = 0.15;   // a word that may be what was said after all
+constexpr double vocabulary_word = 0.1;    // a word that may be what was said after all
 constexpr double margin_searched = 0.3;    // how much dearer a second meaning may be to be told
 constexpr std::size_t most_changes = 3;
 constexpr std::size_t most_variants = 400;
@@ -148,6 +148,7 @@ std::vector<mended> mender::mend(std::string_view sentence, const context& where
     build(build, 0, 0, 0);
     std::ranges::stable_sort(variants, {}, &variant::cost);
 
+    const std::string heard = encode_utf8(text);
     std::vector<mended> out;
     for (const variant& one : variants) {
         if (!out.empty() && one.cost > out.front().cost + margin_searched) break;
@@ -155,6 +156,9 @@ std::vector<mended> mender::mend(std::string_view sentence, const context& where
         auto readings = impl_->sentences->match_all(mended_text, where, 1);
         if (readings.empty()) continue;
         recognized& got = readings.front();
+        // Free text is what was said, not what we make of it.
+        if (std::ranges::any_of(got.slots, [&](const slot& one) { return one.wildcard && !heard.contains(one.text); }))
+            continue;
         if (std::ranges::any_of(out, [&](const mended& m) { return same_meaning(m.meaning, got); })) continue;
         got.confidence = 1 - one.cost;
         out.push_back({std::move(got), one.cost, one.changes});

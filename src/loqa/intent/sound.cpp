@@ -165,7 +165,7 @@ double mending_cost(std::u32string_view heard, const std::string& heard_code, st
     if (length <= 3) {
         // "of" may be "off", but "in" is never "on": short words differ by a letter more or less, not by another
         // letter.
-        return heard.size() != meant.size() && sounds_alike ? 0.2 : different;
+        return heard.size() != meant.size() && sounds_alike ? 0.1 : different;
     }
     if (sounds_alike) return 0.05 + 0.5 * share;
     return share <= 0.34 ? 0.1 + share : different;

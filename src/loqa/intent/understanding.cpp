@@ -160,11 +160,13 @@ struct interpreter::impl {
 
     // A piece of a sentence that leaves out what an earlier one said: "turn off the porch light and [turn off] the
     // kitchen light".
-    std::optional<command> continued(const std::string& piece, const command& previous, const context& where) const {
+    std::optional<command> continued(const std::string& piece, const command& previous, const context& where,
+                                     std::optional<miss>* why = nullptr) const {
         const word_list head = words_of(previous.what.text);
         for (std::size_t kept = head.size() - std::min<std::size_t>(head.size(), 1); kept > 0; --kept) {
             const std::string whole = join(head, 0, kept) + " " + piece;
             auto got = single(whole, where, true);
+            if (!got && why != nullptr && !*why && got.error().reason == miss_reason::unknown_name) *why = got.error();
             if (!got || got->what.intent != previous.what.intent || has_free_text(got->what)) continue;
             // It has to say something of its own.
             if (got->what.slots.size() == previous.what.slots.size() &&
@@ -225,7 +227,7 @@ struct interpreter::impl {
         const auto pieces = pieces_of(sentence);
         if (pieces.size() < 2 || pieces.size() > 2 * most_commands) return std::unexpected(miss{});
         commands out;
-        std::optional<miss> why;
+        std::optional<miss> why, named;
         for (std::size_t i = 0; i < pieces.size();) {
             // "one hour and five minutes" is one piece after all: the longest run of pieces that means something
             // counts.
@@ -237,7 +239,7 @@ struct interpreter::impl {
                 auto got = single(text, where, true);
                 const bool bare = !got || has_free_text(got->what) || got->what.literal_characters < 2;
                 if (bare && !out.empty())
-                    if (auto more = continued(text, out.back(), where)) {
+                    if (auto more = continued(text, out.back(), where, &named)) {
                         out.push_back(std::move(*more));
                         found = true;
                     }
@@ -248,7 +250,7 @@ struct interpreter::impl {
                 if (!got && !why) why = got.error();
                 if (found) i = end;
             }
-            if (!found || out.size() > most_commands) return std::unexpected(why.value_or(miss{}));
+            if (!found || out.size() > most_commands) return std::unexpected(named ? *named : why.value_or(miss{}));
         }
         // A time at the end of the sentence is for all of it.
         if (out.back().later())
@@ -260,19 +262,21 @@ struct interpreter::impl {
         return out;
     }
 
-    // What the last turn was about, as it would be said: "the Bedroom Lamp", "the lights in the kitchen".
-    static std::string subject_of(const recognized& r) {
+    // What the last turn was about, in the ways it would be said: "the Bedroom Lamp"; "the lights in the kitchen", "the
+    // kitchen lights".
+    static std::vector<std::string> subjects_of(const recognized& r) {
         if (const slot* name = r.find("name"); name != nullptr && !name->wildcard)
-            return "the " + to_string(name->value);
+            return {"the " + to_string(name->value)};
         const std::string domain = r.text_of("domain").empty() ? std::string(domain_of(r.intent)) : r.text_of("domain");
         const std::string device_class = r.text_of("device_class");
-        std::string things = !device_class.empty() ? device_class + "s"
-                             : domain == "light"   ? "lights"
-                             : domain == "fan"     ? "fans"
-                                                   : "";
+        const std::string things = !device_class.empty() ? device_class + "s"
+                                   : domain == "light"   ? "lights"
+                                   : domain == "fan"     ? "fans"
+                                                         : "";
         if (things.empty()) return {};
         const std::string area = !r.text_of("area").empty() ? r.text_of("area") : r.text_of("floor");
-        return area.empty() ? "the " + things : "the " + things + " in the " + area;
+        if (area.empty()) return {"the " + things};
+        return {"the " + things + " in the " + area, "the " + area + " " + things};
     }
 
     // "turn it off again", "and the bedroom", "what about upstairs": read with the last turn in mind.
@@ -284,22 +288,29 @@ struct interpreter::impl {
         std::string text = join(words, 0, words.size());
         const auto one = [](command c) { return std::optional<commands>(commands{std::move(c)}); };
 
-        bool pronoun = false;
-        const std::string subject = subject_of(last.what);
-        for (auto& word : words) {
+        const auto is_pronoun = [](const std::string& word) {
             const std::string low = lowered(word);
-            if ((low == "it" || low == "them" || low == "that" || low == "those") && !subject.empty()) {
-                word = subject;
-                pronoun = true;
+            return low == "it" || low == "them" || low == "that" || low == "those";
+        };
+        if (std::ranges::any_of(words, is_pronoun))
+            for (const std::string& subject : subjects_of(last.what)) {
+                word_list filled = words;
+                std::ranges::replace_if(filled, is_pronoun, subject);
+                std::string said = join(filled, 0, filled.size());
+                while (strip_back(said, {"again", "too", "as well", "then", "now"})) {
+                }
+                strip_front(said, {"and", "then", "now", "also"});
+                // "turn the lights off" may only be known as "turn off the lights".
+                for (const std::string_view way : {"", "on", "off"}) {
+                    std::string turned = said;
+                    if (!way.empty()) {
+                        if (!strip_front(turned, {"turn", "switch"}) || !strip_back(turned, {way})) continue;
+                        turned = fmt::format("turn {} {}", way, turned);
+                    }
+                    if (auto got = single(turned, where, true); got && !has_free_text(got->what))
+                        return one(std::move(*got));
+                }
             }
-        }
-        if (pronoun) {
-            std::string said = join(words, 0, words.size());
-            while (strip_back(said, {"again", "too", "as well", "then", "now"})) {
-            }
-            strip_front(said, {"and", "then", "now", "also"});
-            if (auto got = single(said, where, true); got && !has_free_text(got->what)) return one(std::move(*got));
-        }
 
         const bool cue =
             strip_front(text, {"and", "what about", "how about", "also", "now", "the same for", "same for", "same in"});
@@ -367,16 +378,17 @@ understood interpreter::understand(std::string_view sentence, const context& whe
             const double margin = near.size() > 1 ? near[1].cost - near[0].cost : 1;
             out.confidence = near.front().meaning.confidence;
             out.mended = true;
-            command one{std::move(near.front().meaning), {}, {}};
+            std::optional<command> one = command{std::move(near.front().meaning), {}, {}};
             // A later command inside was taken as free text: it has to be understood itself.
-            if (one.what.find("conversation_command") != nullptr) {
-                auto then = my.single(one.what.text, where, true);
-                if (!then) return std::unexpected(then.error());
-                then->what.confidence = out.confidence;
-                one = std::move(*then);
+            if (one->what.find("conversation_command") != nullptr) {
+                auto then = my.single(one->what.text, where, true);
+                if (then) then->what.confidence = out.confidence;
+                one = then ? std::optional(std::move(*then)) : std::nullopt;
             }
-            out.commands.push_back(std::move(one));
-            out.ask_first = out.confidence < my.options.sure_confidence || margin < my.options.least_margin;
+            if (one) {
+                out.commands.push_back(std::move(*one));
+                out.ask_first = out.confidence < my.options.sure_confidence || margin < my.options.least_margin;
+            }
         }
     }
     if (out.commands.empty()) return std::unexpected(why.value_or(miss{}));

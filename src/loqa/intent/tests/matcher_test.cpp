@@ -106,7 +106,7 @@ TEST(Feed, KnowsWhatMayComeNext) {
     };
     for (const auto& [partial, complete, can_grow, open_text, some_next] : std::vector<feed_case>{
              {"turn", false, true, false, {"on", "off"}},
-             {"turn on the", false, true, false, {"lights", "kitchen", "sink"}},
+             {"turn on the", false, true, false, {"light", "kitchen", "sink"}},
              {"turn on the kitchen", false, true, false, {"light"}},
              {"turn on the kitchen lights", true, false, false, {}},
              {"set the sink light to", false, true, false, {"five", "twenty"}},
