@@ -50,9 +50,9 @@ COMMANDS = (
     "set a timer for ten minutes",
     "set a timer for forty five seconds",
     "start a timer for one hour and thirty minutes",
-    "set a pizza timer for twelve minutes",
+    "set a kitchen timer for twelve minutes",
     "how much time is left on my timer",
-    "cancel the timer",
+    "cancel my timer",
     "cancel all timers",
     "thank you",
 )
@@ -276,7 +276,7 @@ def main() -> int:
                         if voice == OWN_VOICE
                         else pcm.read_wav(voices.speak(voice, command, folder))
                     )
-                    if command == "set a pizza timer for twelve minutes":
+                    if command == "set a kitchen timer for twelve minutes":
                         cancel_timers(bus)  # so that the questions after it are about one timer
                     result = measure(bus, voice, command, clip)
                     results.append(result)

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from bus import Bus, Message
-from pcm import FRAME_MS, Clip, silence
+from pcm import FRAME_MS, Clip
 
 
 def new_session() -> str:
@@ -96,17 +96,15 @@ class Satellite:
         return chunks
 
 
-def transcribe(bus: Bus, clip: Clip, timeout: float = 15) -> str:
-    """What the recogniser of an instance writes for a clip; it may take pauses of a long one for ends of utterances."""
+def transcribe(bus: Bus, clip: Clip, timeout: float = 30) -> str:
+    """What the recogniser of an instance writes for a clip whose pauses are all shorter than the instance's patience."""
     session_id = new_session()
     finals = bus.subscribe("stt.text.final")
-    send_at_once(bus, session_id, clip + silence(0.3, clip.rate_hz))
-    heard = []
-    while True:
-        final = finals.of_session(session_id, timeout).json()
-        heard.append(final["text"])
-        if final["reason"] != "speech_end":
-            return " ".join(part for part in heard if part)
+    send_at_once(bus, session_id, clip)
+    heard = finals.of_session(session_id, timeout).json()
+    finals.close()
+    assert heard["reason"] == "client_final", heard
+    return heard["text"]
 
 
 def stream_in_real_time(

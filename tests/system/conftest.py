@@ -17,7 +17,7 @@ import voices as voice_makers
 from bus import Bus
 from local_loqa import BINARIES, CACHE, Instance
 
-_LOG_TAIL = 12_000
+_LOG_TAIL = 3_000
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -63,7 +63,8 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 @pytest.fixture(scope="session")
 def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[pcm.Clip], str]]:
     """Writes down a clip. It has an instance of its own, since an instance answers whatever it hears."""
-    with _managed(Instance(tmp_path_factory.mktemp("recogniser"))) as own:
+    patient = {"LOQA_STT_ENDPOINT_SILENCE_MS": "3000"}  # a pause between two sentences of an answer is not its end
+    with _managed(Instance(tmp_path_factory.mktemp("recogniser"), environment=patient)) as own:
         own.start()
         yield lambda clip: client.transcribe(own.bus, clip)
 

@@ -147,7 +147,7 @@ def test_ends_cleanly_in_the_middle_of_a_turn(
 ) -> None:
     instance = fresh_instance().start()
     started = instance.bus.subscribe("stt.speech.started")
-    question = pcm.read_wav(voices("flite-slt", "how much time is left on the pizza timer"))
+    question = pcm.read_wav(voices("flite-slt", "how much time is left on the kitchen timer"))
     for i, frame in enumerate(question.frames()):
         instance.bus.publish("audio.pcm.half", frame, client.audio_headers("half", i, question))
     started.of_session("half", 5)

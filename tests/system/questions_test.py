@@ -96,9 +96,9 @@ def test_set_a_timer(ask: Callable[[str], Asked], instance: Instance) -> None:
 
 @pytest.mark.usefixtures("no_timers")
 def test_how_long_a_named_timer_has_left(ask: Callable[[str], Asked], instance: Instance) -> None:
-    started = ask("set a pizza timer for twelve minutes")
+    started = ask("set a kitchen timer for twelve minutes")
     ask("set a timer for twenty minutes")
-    left = ask("how much time is left on the pizza timer")
+    left = ask("how much time is left on the kitchen timer")
 
     assert spoken.says(started.spoken, "twelve minutes"), started
     assert spoken.says(left.spoken, "eleven minutes"), left
@@ -108,7 +108,7 @@ def test_how_long_a_named_timer_has_left(ask: Callable[[str], Asked], instance: 
 @pytest.mark.usefixtures("no_timers")
 def test_cancel(ask: Callable[[str], Asked], instance: Instance) -> None:
     ask("set a timer for ten minutes")
-    answer = ask("cancel the timer")
+    answer = ask("cancel my timer")
 
     assert spoken.says(answer.spoken, "cancelled") or spoken.says(answer.spoken, "canceled"), answer
     assert instance.loqa_json("timers")["timers"] == []

@@ -20,17 +20,21 @@ import client
 import pcm
 from local_loqa import CACHE, Instance
 
+# Every span of an answered turn, and the one it is a part of.
 HOPS = {
-    "voice.session",
-    "stt.listen",
-    "stt.endpoint",
-    "stt.decode",
-    "intent",
-    "skill",
-    "tts.queue",
-    "tts.first_chunk",
-    "tts.synthesise",
+    "voice.session": None,
+    "stt.listen": "voice.session",
+    "stt.endpoint": "voice.session",
+    "stt.decode": "voice.session",
+    "intent": "voice.session",
+    "skill": "voice.session",
+    "tts.queue": "voice.session",
+    "tts.synthesise": "voice.session",
+    "tts.first_chunk": "tts.synthesise",
 }
+
+# What is seen is the matter here, not how fast it is: a busy machine may take its time.
+PATIENCE = {"LOQA_SESSION_TURN_TIMEOUT_MS": "60000", "LOQA_SESSION_TTS_TIMEOUT_MS": "60000"}
 
 
 @pytest.fixture
@@ -65,30 +69,41 @@ def test_a_turn_is_one_trace_at_an_otlp_receiver(
     otlp_receiver: tuple[str, "queue.Queue[ExportTraceServiceRequest]"],
 ) -> None:
     endpoint, received = otlp_receiver
-    instance = fresh_instance(environment={"LOQA_TELEMETRY_OTLP_ENDPOINT": endpoint}).start()
+    instance = fresh_instance(environment=PATIENCE | {"LOQA_TELEMETRY_OTLP_ENDPOINT": endpoint}).start()
     finals = instance.bus.subscribe("stt.text.final")
     with client.Satellite(instance.bus) as satellite:
-        answer = satellite.ask_at_once(pcm.read_wav(voices("flite-slt", "what time is it")), timeout=10)
+        answer = satellite.ask_at_once(pcm.read_wav(voices("flite-slt", "what time is it")), timeout=60)
         trace_id = finals.of_session(satellite.session_id, 5).headers["traceparent"].split("-")[1]
     assert answer.outcome == "answered"
 
     spans, services = {}, {}
-    deadline = time.monotonic() + 10
-    while HOPS - {span.name for span in spans.values()}:
-        for of_process in received.get(timeout=max(0.0, deadline - time.monotonic())).resource_spans:
+    deadline = time.monotonic() + 30
+    while missing := HOPS.keys() - {span.name for span in spans.values()}:
+        try:
+            request = received.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            pytest.fail(f"no {', '.join(sorted(missing))} within 30 s; there are {[s.name for s in spans.values()]}")
+        for of_process in request.resource_spans:
             resource = {item.key: item.value.string_value for item in of_process.resource.attributes}
             for scope in of_process.scope_spans:
                 for span in scope.spans:
                     if span.trace_id.hex() == trace_id:
+                        assert span.span_id not in spans, f"{span.name} came twice"
                         spans[span.span_id] = span
-                        services[span.span_id] = resource["service.name"]
+                        services[span.name] = resource["service.name"]
 
-    roots = [span for span in spans.values() if not span.parent_span_id]
-    assert [root.name for root in roots] == ["voice.session"]
+    names = {span_id: span.name for span_id, span in spans.items()} | {b"": None}
+    assert {(span.name, names.get(span.parent_span_id, "?")) for span in spans.values()} == set(HOPS.items())
+    assert {hop.split(".")[0]: service for hop, service in services.items()} == {
+        "voice": "loqad",
+        "intent": "loqad",
+        "skill": "loqad",
+        "stt": "loqa-stt",
+        "tts": "loqa-tts",
+    }
     for span in spans.values():
-        assert span in roots or span.parent_span_id in spans, f"{span.name} hangs in the air"
-        assert 0 < span.start_time_unix_nano <= span.end_time_unix_nano
-    assert len(set(services.values())) == 3, services
+        assert 0 < span.start_time_unix_nano <= span.end_time_unix_nano, span.name
+        assert span.status.code == span.status.STATUS_CODE_UNSET, span.name
 
 
 def free_ports(count: int) -> int:
@@ -130,9 +145,11 @@ def test_metrics_are_scraped_by_prometheus(
     if not program:
         pytest.skip("prometheus is not installed: run scripts/setup.sh test")
     first = free_ports(4)
-    instance = fresh_instance(environment={"LOQA_TELEMETRY_PROMETHEUS_BIND": f"127.0.0.1:{first}"}).start()
+    instance = fresh_instance(
+        environment=PATIENCE | {"LOQA_TELEMETRY_PROMETHEUS_BIND": f"127.0.0.1:{first}"}
+    ).start()
     with client.Satellite(instance.bus) as satellite:
-        answer = satellite.ask_at_once(pcm.read_wav(voices("flite-slt", "what time is it")), timeout=10)
+        answer = satellite.ask_at_once(pcm.read_wav(voices("flite-slt", "what time is it")), timeout=60)
     assert answer.outcome == "answered"
 
     targets = [f"127.0.0.1:{port}" for port in range(first, first + 3)]
