@@ -157,8 +157,8 @@ std::vector<mended> mender::mend(std::string_view sentence, const context& where
         if (readings.empty()) continue;
         recognized& got = readings.front();
         // Free text is what was said, not what we make of it.
-        if (std::ranges::any_of(got.slots, [&](const slot& one) { return one.wildcard && !heard.contains(one.text); }))
-            continue;
+        const auto is_made_up = [&](const slot& part) { return part.wildcard && !heard.contains(part.text); };
+        if (std::ranges::any_of(got.slots, is_made_up)) continue;
         if (std::ranges::any_of(out, [&](const mended& m) { return same_meaning(m.meaning, got); })) continue;
         got.confidence = 1 - one.cost;
         out.push_back({std::move(got), one.cost, one.changes});
