@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass, field
 
 from bus import Bus, Message
-from pcm import FRAME_MS, Clip
+from pcm import FRAME_MS, Clip, silence
 
 
 def new_session() -> str:
@@ -100,7 +100,8 @@ def transcribe(bus: Bus, clip: Clip, timeout: float = 30) -> str:
     """What the recogniser of an instance writes for a clip whose pauses are all shorter than the instance's patience."""
     session_id = new_session()
     finals = bus.subscribe("stt.text.final")
-    send_at_once(bus, session_id, clip)
+    quiet = silence(0.4, clip.rate_hz)  # as it is around speech in a room
+    send_at_once(bus, session_id, quiet + clip + quiet)
     heard = finals.of_session(session_id, timeout).json()
     finals.close()
     assert heard["reason"] == "client_final", heard

@@ -65,7 +65,7 @@ def test_client_that_goes_away_is_not_waited_for(bus: Bus, voices: Callable[[str
 
 
 def test_short_word_is_heard(bus: Bus, voices: Callable[[str, str], Path]) -> None:
-    answer = client.Satellite(bus).ask_at_once(pcm.read_wav(voices("flite-slt", "stop")), timeout=10)
+    answer = client.Satellite(bus).ask_at_once(pcm.read_wav(voices("flite-rms", "stop")), timeout=10)
 
     assert spoken.words(answer.heard) == ["stop"], answer
 
