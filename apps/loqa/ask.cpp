@@ -1,4 +1,3 @@
-#include <cstdio>
 #include <optional>
 
 #include "client.hpp"
@@ -30,7 +29,6 @@ result<int> ask(const ask_options& options) {
         print_error(*report.failed);
     } else {
         print_line(printable(report.reply));
-        if (!report.out.empty()) fmt::print(stderr, "the answer is in {}\n", report.out);
     }
     return report.answered() ? 0 : 1;
 }

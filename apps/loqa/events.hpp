@@ -20,8 +20,7 @@ std::string describe(const bus::message& message);
 // The message as one JSON object: {"time", "subject", "session_id", "headers", "payload" or "bytes"}.
 std::string to_json(const bus::message& message, const std::string& time);
 
-// Sound comes as fifty messages a second and session: they become one line when it pauses, or when the session says
-// something else.
+// Sound comes as fifty messages a second and session, which are told as one sum.
 class audio_tally {
 public:
     struct stream {

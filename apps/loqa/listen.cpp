@@ -7,6 +7,7 @@
 #include "events.hpp"
 #include "loqa/base/bounded_queue.hpp"
 #include "loqa/base/process.hpp"
+#include "loqa/protocol/subjects.hpp"
 #include "terminal.hpp"
 
 namespace loqa::cli {
@@ -35,15 +36,22 @@ public:
         if (json_) return print_line(to_json(e.message, to_rfc3339(e.at)));
         if (tally_.add(e.message)) return;
         const auto session = session_of(e.message);
-        if (!session.empty()) show_sound(session, e.at);
+        if (ends_sound(e.message.subject)) show_sound(session, e.at);
         line(e.at, session, describe(e.message));
     }
 
+    // Of all sessions when `session` is empty.
     void show_sound(const std::string& session, wall_time at) {
         for (const auto& sum : tally_.take(session)) line(at, sum.session, describe(sum));
     }
 
 private:
+    // After which the same session sends or gets no more of what it did.
+    static bool ends_sound(std::string_view subject) {
+        return subject == protocol::subject::stt_final || subject == protocol::subject::tts_done ||
+               subject == protocol::subject::session_ended;
+    }
+
     void line(wall_time at, const std::string& session, const std::string& text) const {
         const auto since = at.time_since_epoch();
         const auto whole = std::chrono::duration_cast<seconds>(since);

@@ -1,6 +1,7 @@
 #include "output.hpp"
 
 #include <cstdio>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -23,8 +24,7 @@ result<output> output::open(const std::optional<fs::path>& file, std::size_t ans
         made.file_ = *file;
     } else if (const auto sound = made.devices(); !sound || (*sound)->speaker_name().empty()) {
         made.file_ = "answer.wav";
-        fmt::print(stderr, "no loudspeaker here: the answer goes to {}\n",
-                   answers > 1 ? numbered(made.file_, 1).string() + " and so on" : made.file_.string());
+        made.is_makeshift_ = true;
     }
     if (!made.file_.empty())
         if (auto writable = wav_file(made.file_); !writable) return fail(std::move(writable));
@@ -34,6 +34,9 @@ result<output> output::open(const std::optional<fs::path>& file, std::size_t ans
 result<std::unique_ptr<sink>> output::next() {
     ++given_;
     if (file_.empty()) return devices_->speaker(usual_answer);
+    if (std::exchange(is_makeshift_, false))
+        fmt::print(stderr, "no loudspeaker here: the answer goes to {}\n",
+                   answers_ > 1 ? numbered(file_, 1).string() + " and so on" : file_.string());
     return wav_file(answers_ > 1 ? numbered(file_, given_) : file_);
 }
 

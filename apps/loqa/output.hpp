@@ -24,7 +24,8 @@ public:
 private:
     output() = default;
 
-    fs::path file_;  // empty: the loudspeaker
+    fs::path file_;              // empty: the loudspeaker
+    bool is_makeshift_ = false;  // nobody asked for the file, and nobody was told of it yet
     std::size_t answers_ = 1;
     std::size_t given_ = 0;
     std::optional<sound_system> devices_;

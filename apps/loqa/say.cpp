@@ -38,8 +38,9 @@ result<audio::clip> read_recording(const std::string& file) {
     }
     if (clip->samples.empty()) return fail(errc::invalid_message, "{} has no sound in it", name);
     if (clip->sample_rate_hz < least_rate_hz || clip->sample_rate_hz > most_rate_hz || clip->channels > 2)
-        return fail(errc::invalid_message, "{} has {} channels of {} Hz, Loqa hears 1 or 2 of {} to {} Hz", name,
-                    clip->channels, clip->sample_rate_hz, least_rate_hz, most_rate_hz)
+        return fail(errc::invalid_message, "{} has {} Hz and {} channel{}, Loqa hears {} to {} Hz and 1 or 2 channels",
+                    name, clip->sample_rate_hz, clip->channels, clip->channels == 1 ? "" : "s", least_rate_hz,
+                    most_rate_hz)
             .hint("convert it, e.g.: sox in.wav -r 16000 -c 1 out.wav");
     return clip;
 }

@@ -184,6 +184,8 @@ private:
     }
     void on_ended(const protocol::session_ended& e) {
         if (e.outcome == "nothing_heard" && spoken_ && !source_end_) return;
+        // What was said went on after a pause: the turn that took its place is the one to wait for.
+        if (e.reason == "superseded") return;
         report_.turn_id = e.turn_id.empty() ? report_.turn_id : e.turn_id;
         report_.outcome = e.outcome;
         if (!e.heard.empty()) report_.heard = e.heard;

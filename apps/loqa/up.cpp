@@ -19,8 +19,8 @@
 namespace loqa::cli {
 namespace {
 
-constexpr seconds stop_grace{5};         // for all children together
-constexpr seconds least_grace{1};        // for each of them all the same
+constexpr seconds stop_grace{5};         // for all children
+constexpr seconds least_grace{1};        // for those that are asked last
 constexpr seconds readiness_timeout{2};  // of one question; a component that starts will say so by itself
 constexpr std::size_t max_news = 64;
 
@@ -161,8 +161,12 @@ private:
     }
 
     void tell(const protocol::readiness& state) {
+        if (progress_.stopping()) return;
         if (state.ready) {
-            if (progress_.set_ready()) print_line("ready");
+            if (progress_.set_ready())
+                print_line("ready");
+            else if (!waiting_.empty())
+                log_.info("ready again");
             waiting_.clear();
             return;
         }
@@ -206,6 +210,17 @@ variables environment_for(const up_options& options, const config::settings& set
         all.emplace_back("LOQA_BUS_PASSWORD", server->password(who));
     }
     return all;
+}
+
+// loqad, the last that was started, ends its turns while the others still work for it; then these end together.
+void stop(std::vector<std::unique_ptr<component>>& components) {
+    const auto deadline = std::chrono::steady_clock::now() + stop_grace;
+    components.back()->stop(stop_grace);
+    components.pop_back();
+    const auto left = std::chrono::duration_cast<milliseconds>(deadline - std::chrono::steady_clock::now());
+    std::vector<std::jthread> stoppers;
+    for (const auto& each : components)
+        stoppers.emplace_back([&each, grace = std::max<milliseconds>(left, least_grace)] { each->stop(grace); });
 }
 
 }  // namespace
@@ -257,7 +272,6 @@ result<int> up(const up_options& options) {
     readiness_watch watch(**bus, news, progress, log);
     if (auto started = watch.start(); !started) return fail(std::move(started));
 
-    // Stopped in reverse: loqad ends its turns while the others still work for it.
     std::vector<std::unique_ptr<component>> components;
     const auto start = [&](const char* binary, role who) {
         components.push_back(std::make_unique<component>(binary, environment_for(options, *settings, server.get(), who),
@@ -270,12 +284,7 @@ result<int> up(const up_options& options) {
     const int signal = shutdown.wait();
     progress.set_stopping();
     if (signal != 0) log.info("stopping");
-    const auto deadline = std::chrono::steady_clock::now() + stop_grace;
-    while (!components.empty()) {
-        const auto left = deadline - std::chrono::steady_clock::now();
-        components.back()->stop(std::max<milliseconds>(std::chrono::duration_cast<milliseconds>(left), least_grace));
-        components.pop_back();
-    }
+    stop(components);
     if (const auto failed = progress.failed()) return failure(*failed);
     return 0;
 }

@@ -162,6 +162,15 @@ TEST_F(TurnTest, ANoiseBeforeTheWordsIsNotTheTurn) {
     EXPECT_TRUE(say_blocks(10).answered());
 }
 
+TEST_F(TurnTest, ATurnThatAnotherTookThePlaceOfIsNotTheEnd) {
+    at_frame(8, [this](const auto& session) {
+        say("session.ended",
+            p::encode(p::session_ended{.session_id = session, .outcome = "cancelled", .reason = "superseded"}));
+        answer(session);
+    });
+    EXPECT_TRUE(say_blocks(5).answered());
+}
+
 TEST_F(TurnTest, NothingHeardEndsItWithoutASound) {
     at_frame(6, [this](const auto& session) {
         hear(session, "", "no_speech");
