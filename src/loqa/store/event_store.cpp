@@ -213,36 +213,62 @@ result<std::vector<session_row>> event_store::sessions(std::size_t limit) const 
 result<std::int64_t> event_store::prune() {
     if (!writer_ || options_.mode != retention::session) return 0;
     const auto oldest = to_rfc3339(clock_.wall() - options_.keep_for);
-    auto old_events = delete_in_steps(
-        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at < ?1 LIMIT ?3)", oldest, 0);
-    if (!old_events) return old_events;
-    // By the newest event: a session that began long ago and still goes on is not an old one.
-    auto surplus_events = delete_in_steps(
-        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE session_id IN (SELECT session_id FROM events "
-        "GROUP BY session_id ORDER BY max(created_at) DESC LIMIT -1 OFFSET ?2) LIMIT ?3)",
-        {}, options_.max_sessions);
-    if (!surplus_events) return surplus_events;
-    auto empty_sessions = delete_in_steps(
+    auto deleted = delete_in_steps(
+        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at < ?1 LIMIT ?3)", oldest, {});
+    if (!deleted) return deleted;
+    auto surplus = surplus_sessions();
+    if (!surplus) return fail(std::move(surplus));
+    for (const auto& [session, newest] : *surplus) {
+        if (queue_.closed()) break;
+        // Not what has come since: then the session is silent no longer.
+        auto more = delete_in_steps(
+            "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE session_id = ?1 AND created_at <= ?2 LIMIT "
+            "?3)",
+            session, newest);
+        if (!more) return more;
+        *deleted += *more;
+    }
+    auto sessions = delete_in_steps(
         "DELETE FROM sessions WHERE session_id IN (SELECT session_id FROM sessions s WHERE NOT EXISTS "
         "(SELECT 1 FROM events e WHERE e.session_id = s.session_id) LIMIT ?3)",
-        {}, 0);
-    if (!empty_sessions) return empty_sessions;
-    return *old_events + *surplus_events;
+        {}, {});
+    if (!sessions) return sessions;
+    return deleted;
+}
+
+// Beyond max_sessions, with the time of their newest event: by that a session that began long ago and still goes on is
+// not an old one.
+result<std::vector<std::pair<std::string, std::string>>> event_store::surplus_sessions() {
+    std::lock_guard lock(writer_mutex_);
+    auto rows = writer_->prepare(
+        "SELECT session_id, max(created_at) AS newest FROM events GROUP BY session_id ORDER BY newest DESC LIMIT -1 "
+        "OFFSET ?");
+    if (!rows) return fail(std::move(rows));
+    rows->bind(1, options_.max_sessions);
+    std::vector<std::pair<std::string, std::string>> all;
+    for (;;) {
+        auto row = rows->step();
+        if (!row) return fail(std::move(row));
+        if (!*row) return all;
+        all.emplace_back(rows->text(0), rows->text(1));
+    }
 }
 
 // A few hundred rows a transaction, so that neither new events nor a timer on its own connection wait long for the
-// lock.
-result<std::int64_t> event_store::delete_in_steps(std::string_view sql, std::string_view value, std::int64_t number) {
+// lock. `sql` may use ?1 and ?2, and has ?3 for its limit.
+result<std::int64_t> event_store::delete_in_steps(std::string_view sql, std::string_view first,
+                                                  std::string_view second) {
     std::int64_t deleted = 0;
     for (;;) {
         std::lock_guard lock(writer_mutex_);
         auto step = writer_->prepare(sql);
         if (!step) return fail(std::move(step));
-        if (auto done = step->bind(1, value).bind(2, number).bind(3, std::int64_t{deleted_at_once}).run(); !done)
+        if (auto done = step->bind(1, first).bind(2, second).bind(3, std::int64_t{deleted_at_once}).run(); !done)
             return fail(std::move(done));
         const auto changed = writer_->changed();
         deleted += changed;
-        if (changed < deleted_at_once) return deleted;
+        // A process that is asked to end does not wait for this: the next start goes on with it.
+        if (changed < deleted_at_once || queue_.closed()) return deleted;
     }
 }
 

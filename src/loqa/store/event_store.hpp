@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "loqa/base/bounded_queue.hpp"
@@ -104,7 +105,8 @@ private:
     void run();
     std::vector<event> gather(event first);
     result<void> write(const std::vector<event>& batch);
-    result<std::int64_t> delete_in_steps(std::string_view sql, std::string_view value, std::int64_t number);
+    result<std::vector<std::pair<std::string, std::string>>> surplus_sessions();
+    result<std::int64_t> delete_in_steps(std::string_view sql, std::string_view first, std::string_view second);
 
     const options options_;
     const clock& clock_;
