@@ -48,7 +48,9 @@ session::session(std::string id, const session_options& options, std::unique_ptr
 void session::hear(const frame& what) {
     if (closed_) open_stream();
     last_frame_ = what.arrived;
-    client_turn_ = what.turn;
+    const auto moments = what.pcm.size() / (2 * static_cast<std::size_t>(what.channels));
+    last_duration_ = milliseconds{moments * 1000 / static_cast<std::size_t>(what.sample_rate_hz)};
+    remember(what.turn);
     if (!broken_) {
         if (auto heard = listen(what); !heard) {
             broken_ = true;
@@ -70,7 +72,18 @@ void session::hear(const frame& what) {
     }
 }
 
+// What a client says of the turn it need say only once.
+void session::remember(const protocol::turn_headers& said) {
+    client_turn_.audio = said.audio;
+    if (!said.turn_id.empty()) {
+        client_turn_.turn_id = said.turn_id;
+        client_turn_.traceparent = said.traceparent;
+    }
+    if (!said.privacy.empty()) client_turn_.privacy = said.privacy;
+}
+
 void session::open_stream() {
+    client_turn_ = {};
     closed_ = broken_ = anything_told_ = false;
     resample_.reset();
     pending_.clear();
@@ -151,7 +164,6 @@ utterance session::new_utterance(steady_time began) {
 // A client may name the turn and its trace. It does so for one utterance: the next one in the stream is another turn.
 protocol::turn_headers session::next_turn() {
     auto turn = client_turn_;
-    turn.age.reset();
     if (turn.turn_id.empty() || turn.turn_id == last_turn_id_) {
         turn.turn_id = random_hex(16);
         turn.traceparent.clear();
@@ -244,7 +256,8 @@ steady_time session::deadline() const {
     // A stream that stops in the middle of a word: the silence after the last word may just not have been sent. A
     // network may hold frames back for as long as this, and they are still one utterance.
     const auto stall = std::min(options_.client_timeout, std::max(milliseconds{1000}, 2 * options_.endpoint.silence));
-    return last_frame_ + (now_ ? stall : options_.client_timeout);
+    // A client that sends a second at a time is quiet for a second in between.
+    return last_frame_ + std::min(last_duration_, options_.client_timeout) + (now_ ? stall : options_.client_timeout);
 }
 
 void session::tick() {

@@ -116,6 +116,7 @@ private:
     };
 
     void open_stream();
+    void remember(const protocol::turn_headers& said);
     result<void> listen(const frame& what);
     result<void> step(audio::vad_frame samples, steady_time arrived);
     void begin(steady_time arrived);
@@ -144,6 +145,7 @@ private:
     bool broken_ = false;         // the detector failed: the rest of the stream is not heard
     bool anything_told_ = false;  // of this stream
     steady_time last_frame_;
+    milliseconds last_duration_{};
     protocol::turn_headers client_turn_;
     std::string last_turn_id_;
 };

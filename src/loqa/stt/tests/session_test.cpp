@@ -205,9 +205,9 @@ TEST_F(Session, ACommandOf400MillisecondsIsHeard) {
 
 TEST_F(Session, AClientThatStopsInTheMiddleOfSpeechIsNotWaitedForLong) {
     speak(milliseconds{640});
-    let_pass(milliseconds{900});
+    let_pass(milliseconds{1000});
     EXPECT_THAT(requests_, IsEmpty());
-    let_pass(milliseconds{100});
+    let_pass(milliseconds{20});
     ASSERT_THAT(requests_, SizeIs(1));
     answer();
     EXPECT_THAT(told_, ElementsAre("started", "final \"hello\" timeout"));
@@ -219,9 +219,9 @@ TEST_F(Session, AClientThatStopsInTheMiddleOfSpeechIsNotWaitedForLong) {
 
 TEST_F(Session, AClientThatIsGoneWithoutAWordGetsAnEmptyFinal) {
     be_silent(milliseconds{640});
-    let_pass(milliseconds{2900});
+    let_pass(milliseconds{3000});
     EXPECT_FALSE(session_.over());
-    let_pass(milliseconds{100});
+    let_pass(milliseconds{20});
     EXPECT_THAT(told_, ElementsAre("final \"\" timeout"));
     EXPECT_TRUE(session_.over());
 }
@@ -290,6 +290,25 @@ TEST_F(Session, TheClientNamesTheTurnOfOneUtterance) {
         EXPECT_EQ(turn.privacy, "ephemeral");
         EXPECT_EQ(turn.audio, protocol::audio_form::pcm);
     }
+}
+
+TEST_F(Session, TheTurnIsNamedByAnyFrameBeforeTheSpeech) {
+    client_turn_.turn_id = "0123456789abcdef0123456789abcdef";
+    client_turn_.traceparent = telemetry::to_traceparent(telemetry::new_trace());
+    be_silent(milliseconds{20});
+    const auto named = std::exchange(client_turn_, {});
+    speak(milliseconds{640});
+    ASSERT_THAT(turns_, SizeIs(1));
+    EXPECT_EQ(turns_[0].turn_id, named.turn_id);
+    EXPECT_EQ(turns_[0].traceparent, named.traceparent);
+}
+
+TEST_F(Session, AClientMaySendASecondAtATime) {
+    for (int i = 0; i < 3; ++i) {
+        hear(testing::sound(true, milliseconds{1000}), false);
+        let_pass(milliseconds{1050});
+    }
+    EXPECT_THAT(told_, ElementsAre("started"));
 }
 
 TEST_F(Session, AnEngineThatFailsIsSaid) {
