@@ -116,14 +116,16 @@ public:
         sinks.push_back(
             telemetry::callback_sink("bus", [this](const std::vector<telemetry::span>& batch) { publish(batch); }));
         if (!settings_.telemetry.otlp_endpoint.empty()) {
-            auto otlp = telemetry::otlp_sink(
-                {.endpoint = settings_.telemetry.otlp_endpoint,
-                 .insecure = settings_.telemetry.otlp_insecure,
-                 .resource = {{"service.version", LOQA_VERSION}, {"host.name", settings_.node.id}}});
+            auto otlp = telemetry::otlp_sink({.endpoint = settings_.telemetry.otlp_endpoint,
+                                              .insecure = settings_.telemetry.otlp_insecure,
+                                              .resource = {{"service.namespace", "loqa"},
+                                                           {"service.version", LOQA_VERSION},
+                                                           {"service.instance.id", settings_.node.id},
+                                                           {"deployment.environment.name", settings_.environment}}});
             if (!otlp) return fail(std::move(otlp));
             sinks.push_back(std::move(*otlp));
         }
-        tracer_ = std::make_unique<telemetry::tracer>(who_.component, std::move(sinks), metrics_, log_);
+        tracer_ = std::make_unique<telemetry::tracer>(who_.binary, std::move(sinks), metrics_, log_);
 
         status_thread_ = std::thread([this] { report_status(); });
         return {};

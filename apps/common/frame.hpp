@@ -21,8 +21,8 @@
 namespace loqa::app {
 
 struct identity {
-    std::string binary;       // "loqa-stt", as in --help
-    std::string component;    // "stt": its name in statuses, logs, metrics and traces
+    std::string binary;       // "loqa-stt": in --help and traces
+    std::string component;    // "stt": its name in statuses and logs
     std::string description;  // one sentence for --help
     int metrics_port_offset = 0;
     bool owns_bus = false;  // starts the private nats-server when bus.embedded is true

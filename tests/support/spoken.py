@@ -72,8 +72,8 @@ def words(text: str) -> list[str]:
 
 
 def likeness(meant: str, heard: str) -> float:
-    """1 when both say the same words in the same order, 0 when they share none."""
-    return difflib.SequenceMatcher(None, words(meant), words(heard), autojunk=False).ratio()
+    """1 when both say the same, 0 when they share nothing. Letters are compared, not words: "timer" and "time or" are near."""
+    return difflib.SequenceMatcher(None, "".join(words(meant)), "".join(words(heard)), autojunk=False).ratio()
 
 
 def says(heard: str, expected: str) -> bool:

@@ -19,14 +19,14 @@ ASKERS = ("flite-slt", "piper", "flite-rms")
 
 HOPS = {
     "voice.session": "loqad",
-    "stt.listen": "stt",
-    "stt.endpoint": "stt",
-    "stt.decode": "stt",
+    "stt.listen": "loqa-stt",
+    "stt.endpoint": "loqa-stt",
+    "stt.decode": "loqa-stt",
     "intent": "loqad",
     "skill": "loqad",
-    "tts.queue": "tts",
-    "tts.first_chunk": "tts",
-    "tts.synthesise": "tts",
+    "tts.queue": "loqa-tts",
+    "tts.first_chunk": "loqa-tts",
+    "tts.synthesise": "loqa-tts",
 }
 
 
