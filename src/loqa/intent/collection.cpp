@@ -274,4 +274,31 @@ folder_collection load_collection_folder(const fs::path& folder) {
     return out;
 }
 
+result<collection> load_shipped_collection(std::string_view language) {
+    const auto family = language.substr(0, language.find_first_of("-_"));
+    collection out;
+    std::vector<fs::path> versions;
+    std::error_code failed;
+    for (const auto& entry : fs::directory_iterator(cache_folder() / "intents", failed))
+        if (entry.path().filename().string().starts_with("home-assistant-intents-")) versions.push_back(entry.path());
+    std::ranges::sort(versions);
+    if (!versions.empty()) {
+        for (const auto wanted : {language, family}) {
+            const fs::path file = versions.back() / fmt::format("{}.json", wanted);
+            if (!fs::exists(file)) continue;
+            auto read = load_collection(file);
+            if (!read) return read;
+            out = std::move(*read);
+            break;
+        }
+    }
+    auto own = load_collection_folder(share_folder() / "intents" / std::string(family));
+    if (!own.broken.empty()) return failure(std::move(own.broken.front()));
+    out.merge(std::move(own.sentences));
+    if (out.intents.empty())
+        return fail(errc::not_found, "there are no sentence templates for the language \"{}\"", language)
+            .hint("scripts/setup.sh installs the collection; English is the language that Loqa's own sentences are in");
+    return out;
+}
+
 }  // namespace loqa::intent

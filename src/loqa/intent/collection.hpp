@@ -109,4 +109,8 @@ struct folder_collection {
 };
 folder_collection load_collection_folder(const fs::path& folder);
 
+// What Loqa speaks without being told more: the sentence collection of the language, where setup has put it into the
+// cache, and Loqa's own sentences from share/. not_found when there is neither.
+result<collection> load_shipped_collection(std::string_view language);
+
 }  // namespace loqa::intent

@@ -49,7 +49,7 @@ struct conversation {
 struct understanding_options {
     bool mend = true;
     double least_confidence = 0.55;   // below it nothing is done: not even asked back
-    double sure_confidence = 0.75;     // below it Loqa asks back
+    double sure_confidence = 0.75;    // below it Loqa asks back
     double least_margin = 0.12;       // how much nearer the best meaning has to be than the second, or Loqa asks back
     std::chrono::seconds memory{60};  // how long "it" and "and the bedroom" are understood
 };

@@ -56,7 +56,7 @@ using U = understanding_case;
 INSTANTIATE_TEST_SUITE_P(
     Mended, Understanding,
     testing::Values(U{"turn on the kitchen lights", "HassTurnOn area=Kitchen domain=light"},
-                    U{"Turn on the kit chin lights.", "HassTurnOn area=Kitchen domain=light (mended) (ask)"},
+                    U{"Turn on the kit chin lights.", "HassTurnOn area=Kitchen domain=light (mended)"},
                     U{"set a time er for ten minutes", "HassStartTimer minutes=10 (mended)"},
                     U{"turn of the sink light", "HassTurnOff name=Sink Light (mended)"},
                     U{"turn on the sing light", "HassTurnOn name=Sink Light (mended)"},
