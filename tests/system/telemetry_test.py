@@ -90,7 +90,7 @@ def test_a_turn_is_one_trace_at_an_otlp_receiver(
                     if span.trace_id.hex() == trace_id:
                         assert span.span_id not in spans, f"{span.name} came twice"
                         spans[span.span_id] = span
-                        services[span.name] = resource["service.name"]
+                        services[span.name] = f"{resource['service.namespace']}/{resource['service.name']}"
 
     names = {span_id: span.name for span_id, span in spans.items()} | {b"": None}
     assert {(span.name, names.get(span.parent_span_id, "?")) for span in spans.values()} == set(HOPS.items())
