@@ -26,6 +26,7 @@ struct all_options {
     trace_options trace;
     timers_options timers;
     models_options models;
+    intents_options intents;
     doctor_options doctor;
     std::string shell;
 };
@@ -57,6 +58,7 @@ public:
         add_trace();
         add_timers();
         add_models();
+        add_intents();
         add_doctor();
         add_completion();
     }
@@ -258,6 +260,61 @@ private:
         add_json(*sub("verify", "Read every file of models and compare its SHA-256", "  loqa models verify silero-vad",
                       verify, "Models (default: those that are installed, or should be)"),
                  o.json);
+    }
+    void add_intents() {
+        auto& o = options_.intents;
+        auto& c = add(app_, "intents", "What sentences mean, without a running Loqa",
+                      "  loqa intents match \"turn on the kitchen lights\" --home house.yaml\n"
+                      "  loqa intents match --json --collection en.json --home house.yaml < sentences.txt\n"
+                      "  loqa intents explain \"set a timer for ten minutes\"\n"
+                      "  loqa intents lint my-sentences.yaml");
+        c.require_subcommand(1);
+        const auto add_action = [&](const char* name, const char* what, intents_options::action action,
+                                    const char* examples) -> CLI::App& {
+            auto& sub = add(c, name, what, examples);
+            sub.add_option("--lang", o.language, "Language (default: en)")->type_name("XX");
+            add_json(sub, o.json);
+            sub.callback([this, &o, action] {
+                o.what = action;
+                job_ = [&o] { return cli::intents(o); };
+            });
+            return sub;
+        };
+        const auto add_source = [&](CLI::App& sub) {
+            sub.add_option("--collection", o.collections,
+                           "Sentence templates, JSON or YAML, instead of those that ship; may be repeated")
+                ->type_name("FILE")
+                ->allow_extra_args(false);
+            sub.add_option("--home", o.home, "Floors, areas and entities")->type_name("FILE");
+            sub.add_option("--area", o.area, "Where the sentences are said")->type_name("NAME");
+        };
+        const auto add_sentences = [&](CLI::App& sub) {
+            sub.add_option("sentences", o.sentences, "What was said; without any, standard input is read, one a line")
+                ->type_name("SENTENCE");
+        };
+        using action = intents_options::action;
+        auto& match =
+            add_action("match", "Intent and slots of sentences", action::match,
+                       "  loqa intents match \"turn on the kitchen lights\" --home house.yaml --area Kitchen\n"
+                       "\nExit code 1 if one of them means nothing; with --json the lines say so.");
+        add_source(match);
+        match.add_flag("--exact", o.exact, "Word for word: mend nothing, take nothing apart");
+        add_sentences(match);
+        auto& explain = add_action("explain", "Why a sentence means what it means, and what came second",
+                                   action::explain, "  loqa intents explain \"what time is it\"");
+        add_source(explain);
+        add_sentences(explain);
+        auto& list = add_action("list", "Intents and their templates", action::list, "  loqa intents list");
+        list.add_option("--collection", o.collections, "Templates to list instead of those that ship")
+            ->type_name("FILE")
+            ->allow_extra_args(false);
+        auto& lint =
+            add_action("lint", "Check files of templates", action::lint, "  loqa intents lint my-sentences.yaml");
+        lint.add_option("files", o.sentences, "YAML or JSON files")->required()->type_name("FILE");
+        auto& bench = add_action("bench", "Time matching", action::bench,
+                                 "  loqa intents bench --home house.yaml < sentences.txt");
+        add_source(bench);
+        add_sentences(bench);
     }
     void add_doctor() {
         auto& o = options_.doctor;

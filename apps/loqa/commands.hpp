@@ -84,6 +84,19 @@ struct models_options {
 };
 result<int> models(const models_options& options);
 
+struct intents_options {
+    enum class action { match, explain, list, lint, bench };
+    action what = action::match;
+    std::vector<std::string> sentences;  // for lint: files; empty: standard input, one a line
+    std::vector<fs::path> collections;   // empty: what ships
+    std::optional<fs::path> home;
+    std::string area;
+    std::string language = "en";
+    bool exact = false;  // word for word only: nothing mended, nothing taken apart
+    bool json = false;
+};
+result<int> intents(const intents_options& options);
+
 struct doctor_options {
     instance_options instance;
     bool deep = false;
