@@ -71,10 +71,11 @@ class Measured:
     session_id: str = ""
     stages_ms: dict[str, float] = field(default_factory=dict)  # from session.ended
     hops_ms: dict[str, float] = field(default_factory=dict)  # spans of the turn's trace
+    cut_off: bool = False  # the final transcript came before the last speech sample had been sent
 
     @property
-    def cut_off(self) -> bool:
-        """The last word did not make it into the transcript: taken for the end too early, or misheard."""
+    def lost_last_word(self) -> bool:
+        """The last word did not make it into the transcript: cut off or misheard."""
         last = spoken.words(self.command)[-1]
         return last not in spoken.words(self.heard)[-3:]
 
@@ -114,20 +115,25 @@ def measure(bus: Bus, voice: str, command: str, clip: pcm.Clip) -> Measured:
     assert clip.channels == 1
     result = Measured(voice, command)
     end_frame = pcm.end_of_speech(clip) // (clip.frame_bytes() // 2)
+    finals = bus.subscribe("stt.text.final")
     with client.Satellite(bus) as satellite:
         name = result.session_id = satellite.session_id
         listener = Listener(bus, satellite)
         end_of_speech = 0.0
+        ended: dict | None = None
         start = time.monotonic()
         for i, frame in enumerate((clip + pcm.silence(ANSWER_WITHIN_S, clip.rate_hz)).frames()):
             listener.listen_until(start + (i + 1) * pcm.FRAME_MS / 1000)
             if i == end_frame:
                 end_of_speech = time.monotonic()
             bus.publish(f"audio.pcm.{name}", frame, client.audio_headers(name, i, clip))
-            if ended := next((m.json() for m in satellite.ended.drain() if m.session_id == name), None):
+            ended = ended or next((m.json() for m in satellite.ended.drain() if m.session_id == name), None)
+            if ended and i >= end_frame:
                 result.heard, result.outcome, result.stages_ms = ended["heard"], ended["outcome"], ended["stages_ms"]
                 break
-        if listener.audible_at is not None:
+        finals.close()
+        result.cut_off = any(m.arrived < end_of_speech for m in finals.drain() if m.session_id == name)
+        if listener.audible_at is not None and not result.cut_off:
             result.total_ms = (listener.audible_at - end_of_speech) * 1000
             result.lead_in_ms = listener.lead_in_ms
     return result
@@ -229,14 +235,16 @@ def report(results: list[Measured], floor: list[float], at_start: str) -> str:
         for voice in dict.fromkeys(result.voice for result in answered):
             lines.append(Summary.of([r.total_ms for r in answered if r.voice == voice]).row(voice))
     spoke = len(results)
-    cut = [result for result in results if result.cut_off]
+    cut = sum(result.cut_off for result in results)
+    lost = sum(result.lost_last_word for result in results)
     lines += [
         "",
         f"Answered {len(answered)} of {spoke}; "
         f"transcript exact {sum(r.exact for r in results)} of {spoke}; "
-        f"cut off early (last word not in the transcript) {len(cut)} of {spoke} ({100 * len(cut) / spoke:.1f} %).",
+        f"cut off before the end of speech {cut} of {spoke} ({100 * cut / spoke:.1f} %); "
+        f"last word not in the transcript, cut off or misheard, {lost} of {spoke} ({100 * lost / spoke:.1f} %).",
     ]
-    odd = [r for r in results if r.cut_off or r.outcome != "answered"]
+    odd = [r for r in results if r.cut_off or r.lost_last_word or r.outcome != "answered"]
     if odd:
         lines += ["", "Not as said:", ""]
         lines += [f'- {r.voice}: "{r.command}" → "{r.heard}" ({r.outcome})' for r in odd]
