@@ -26,8 +26,8 @@ bool convert(const YAML::Node& from, const std::string& file, std::size_t depth,
     } else if (from.IsMap()) {
         to.type = document::kind::map;
         for (const auto& member : from) {
-            to.members.emplace_back(member.first.IsScalar() ? member.first.Scalar() : std::string(), document{});
-            if (!convert(member.second, file, depth + 1, budget, to.members.back().second)) return false;
+            to.members.push_back({member.first.IsScalar() ? member.first.Scalar() : std::string(), {}});
+            if (!convert(member.second, file, depth + 1, budget, to.members.back().content)) return false;
         }
     }
     return true;
@@ -39,8 +39,8 @@ bool convert(const nlohmann::ordered_json& from, const std::string& file, std::s
     if (from.is_object()) {
         to.type = document::kind::map;
         for (const auto& [key, value] : from.items()) {
-            to.members.emplace_back(key, document{});
-            if (!convert(value, file, depth + 1, to.members.back().second)) return false;
+            to.members.push_back({key, {}});
+            if (!convert(value, file, depth + 1, to.members.back().content)) return false;
         }
     } else if (from.is_array()) {
         to.type = document::kind::list;

@@ -275,7 +275,9 @@ std::optional<number_range> inline_range(const std::string& list_name) {
     at += 2;
     if (!number(range.to)) return std::nullopt;
     if (at != end) {
-        if (*at++ != ',' || !number(range.step) || at != end) return std::nullopt;
+        if (*at != ',') return std::nullopt;
+        ++at;
+        if (!number(range.step) || at != end) return std::nullopt;
     }
     return range;
 }
