@@ -58,14 +58,11 @@ std::string markdown() {
         "# Configuration\n\n"
         "<!-- Generated from src/loqa/config/declarations.cpp; config_test says how. -->\n\n"
         "All processes read the same YAML file: the one given with `--config`, or named by `LOQA_CONFIG`, or\n"
-        "`~/.config/loqa/loqa.yaml`, or `/etc/loqa/loqa.yaml`, whichever is there first. Every key can be left out, "
-        "and a\n"
-        "variable of the environment overrides it. A list in a variable is separated by commas; `node.capabilities` "
-        "is\n"
-        "written as in YAML. `loqad --print-config` prints a file with every key at its default, `loqad "
-        "--check-config`\n"
-        "says what is wrong with yours. What is unknown, of the wrong type or out of range is an error, never "
-        "ignored.\n";
+        "`~/.config/loqa/loqa.yaml`, or `/etc/loqa/loqa.yaml`, whichever is there first. Every key can be left out,\n"
+        "and a variable of the environment overrides it. A list in a variable is separated by commas;\n"
+        "`node.capabilities` is written as in YAML. `loqad --print-config` prints a file with every key at its\n"
+        "default, `loqad --check-config` says what is wrong with yours. What is unknown, of the wrong type or out of\n"
+        "range is an error, never ignored.\n";
     walk(
         [&](const section& part) {
             out += part.name.empty() ? fmt::format("\n## Top level\n\n{}\n\n", part.doc)

@@ -378,7 +378,7 @@ environment_variables process_environment() {
 }
 
 std::optional<fs::path> find_file(const environment_variables& environment) {
-    if (const auto named = variable_of(environment, "LOQA_CONFIG"); !named.empty()) return named;
+    if (auto named = variable_of(environment, "LOQA_CONFIG"); !named.empty()) return named;
     std::vector<fs::path> places;
     if (const auto xdg = variable_of(environment, "XDG_CONFIG_HOME"); !xdg.empty())
         places.emplace_back(fs::path(xdg) / "loqa");

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <thread>
+#include <tuple>
 
 #include "loqa/base/text.hpp"
 #include "loqa/store/database.hpp"
@@ -112,7 +113,7 @@ public:
         std::lock_guard lock(mutex_);
         std::vector<timer> all;
         for (const auto& one : entries_) all.push_back(describe(one));
-        std::ranges::stable_sort(all, {}, [](const timer& t) { return std::pair(t.remaining, t.ends_at); });
+        std::ranges::sort(all, {}, [](const timer& t) { return std::tuple(t.remaining, t.ends_at, t.id); });
         return all;
     }
 
