@@ -95,8 +95,8 @@ def test_a_turn_is_one_trace_at_an_otlp_receiver(
     names = {span_id: span.name for span_id, span in spans.items()} | {b"": None}
     assert {(span.name, names.get(span.parent_span_id, "?")) for span in spans.values()} == set(HOPS.items())
     of_part = {hop.split(".")[0]: service for hop, service in services.items()}
-    assert of_part.pop("stt") == "loqa/stt"
-    assert of_part.pop("tts") == "loqa/tts"
+    assert of_part.pop("stt") == "loqa/loqa-stt"
+    assert of_part.pop("tts") == "loqa/loqa-tts"
     assert set(of_part.values()) == {"loqa/loqad"}
     for span in spans.values():
         assert 0 < span.start_time_unix_nano <= span.end_time_unix_nano, span.name
