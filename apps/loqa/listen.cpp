@@ -17,8 +17,16 @@ constexpr std::size_t max_pending = 16'384;
 constexpr milliseconds sound_pause{500};  // without a message for so long, what was sent is told
 
 // What people want to see: all but the regular signs of life, and the spans, which `loqa trace` shows better.
-const std::vector<std::string> usual = {"audio.>",   "stt.>",      "nlu.>",    "tts.>",          "skill.>",
-                                        "session.>", "playback.>", "timers.>", "ctrl.readiness", "ctrl.node.announce"};
+const std::vector<std::string> usual = {"audio.>",
+                                        "stt.>",
+                                        "nlu.>",
+                                        "tts.>",
+                                        "skill.>",
+                                        "session.>",
+                                        "playback.>",
+                                        "timers.>",
+                                        std::string(protocol::subject::readiness),
+                                        std::string(protocol::subject::node_announce)};
 // Programs choose for themselves.
 const std::vector<std::string> everything = {"audio.>",   "stt.>",      "nlu.>",    "tts.>",  "skill.>",
                                              "session.>", "playback.>", "timers.>", "ctrl.>", "trace.>"};
