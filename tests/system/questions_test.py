@@ -96,13 +96,13 @@ def test_set_a_timer(ask: Callable[[str], Asked], instance: Instance) -> None:
 
 @pytest.mark.usefixtures("no_timers")
 def test_how_long_a_named_timer_has_left(ask: Callable[[str], Asked], instance: Instance) -> None:
-    started = ask("set a kitchen timer for nine minutes")
+    started = ask("set a kitchen timer for thirty minutes")
     ask("set a timer for twenty minutes")
     left = ask("how much time is left on the kitchen timer")
 
-    assert spoken.says(started.spoken, "nine minutes"), started
-    assert spoken.says(left.spoken, "eight minutes"), left
-    assert sorted(timer["duration_s"] for timer in instance.loqa_json("timers")["timers"]) == [540, 1200]
+    assert spoken.says(started.spoken, "thirty minutes"), started
+    assert spoken.says(left.spoken, "twenty nine minutes"), left
+    assert sorted(timer["duration_s"] for timer in instance.loqa_json("timers")["timers"]) == [1200, 1800]
 
 
 @pytest.mark.usefixtures("no_timers")
