@@ -7,7 +7,7 @@
 #include "loqa/bus/embedded_server.hpp"
 #include "loqa/http/server.hpp"
 #include "loqa/intent/collection.hpp"
-#include "loqa/intent/matcher.hpp"
+#include "loqa/intent/understanding.hpp"
 #include "loqa/protocol/subjects.hpp"
 #include "loqa/session/service.hpp"
 #include "node.hpp"
@@ -40,8 +40,8 @@ session::conductor_config conductor_options(const config::settings& from) {
 }
 
 // The templates that ship, and then the user's own: a broken file of the user's is said and left aside.
-result<std::shared_ptr<const intent::matcher>> load_intents(const config::session_settings& from,
-                                                            const telemetry::logger& log) {
+result<std::shared_ptr<const intent::interpreter>> load_intents(const config::session_settings& from,
+                                                                const telemetry::logger& log) {
     auto shipped = intent::load_collection_folder(share_folder() / "intents" / from.locale);
     if (!shipped.broken.empty()) return failure(shipped.broken.front());
     if (shipped.sentences.intents.empty())
@@ -53,7 +53,10 @@ result<std::shared_ptr<const intent::matcher>> load_intents(const config::sessio
         for (const auto& broken : own.broken) log.warn(broken);
         shipped.sentences.merge(std::move(own.sentences));
     }
-    return intent::matcher::compile(shipped.sentences, intent::home{});
+    const auto house = std::make_shared<const intent::home>();
+    auto sentences = intent::matcher::compile(shipped.sentences, *house);
+    if (!sentences) return fail(std::move(sentences));
+    return std::make_shared<const intent::interpreter>(std::move(*sentences), house);
 }
 
 class core final : public app::part {
@@ -67,8 +70,8 @@ public:
         }
         if (auto made = make_writable_folder(settings.data_dir, 0700); !made)
             return fail(std::move(made)).hint("set data_dir to a folder that this user may write");
-        auto matcher = load_intents(settings.session, frame.log());
-        if (!matcher) return fail(std::move(matcher));
+        auto interpreter = load_intents(settings.session, frame.log());
+        if (!interpreter) return fail(std::move(interpreter));
 
         auto made = std::make_unique<core>(frame);
         auto events =
@@ -86,7 +89,7 @@ public:
                                                 .tracer = frame.tracer(),
                                                 .metrics = frame.metrics(),
                                                 .log = frame.log()},
-                                               std::move(*matcher));
+                                               std::move(*interpreter));
         if (!session) return fail(std::move(session));
         made->session_ = std::move(*session);
         auto web = http::server::start({.bind = settings.http.bind, .port = settings.http.port},

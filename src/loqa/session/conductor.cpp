@@ -16,7 +16,8 @@ using protocol::json;
 
 namespace {
 
-constexpr std::size_t remembered_replies = 256;
+constexpr std::size_t remembered_sessions = 256;
+constexpr seconds yes_awaited{30};  // after a question of ours
 // A speaker that was sent samples and says nothing of them: the turn ends without knowing when they were heard.
 constexpr milliseconds playback_patience{500};
 // Twice the longest a span waits for others of its batch, and the way over the bus.
@@ -48,10 +49,10 @@ std::string ring_text(const timers::timer& t) {
 
 }  // namespace
 
-conductor::conductor(conductor_config config, parts with, std::shared_ptr<const intent::matcher> matcher)
+conductor::conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter)
     : config_(std::move(config)),
       with_(std::move(with)),
-      matcher_(std::move(matcher)),
+      interpreter_(std::move(interpreter)),
       answers_(with_.clock, with_.timers),
       components_(with_.clock, config_.required_components),
       unreadable_(with_.log, with_.clock),
@@ -194,36 +195,22 @@ void conductor::decide(turn& t, const std::string& heard, const std::string& stt
         return end(turns_.find(t.session_id), "nothing_heard");
     }
 
-    const auto began = with_.clock.steady();
+    auto& memory = memory_of(t.session_id);
+    const auto understood = understand(t, memory);
     spoken_answer answer;
     std::vector<std::pair<std::string, std::string>> slots;
-    {
-        telemetry::timed_span span(with_.tracer, with_.clock, "intent", t.trace);
-        const auto meaning = matcher_->match(heard);
-        const double ms = to_ms(with_.clock.steady() - began);
-        t.stages_ms["intent"] = ms;
-        observe("intent", ms);
-        if (!meaning) {
-            span.set("intent.miss", std::string(intent::to_string(meaning.error().reason)));
-            answer = answers::not_understood(meaning.error());
+    if (!understood) {
+        answer = answers::not_understood(understood.error());
+    } else {
+        t.intent = understood->commands.front().what.intent;
+        for (const auto& s : understood->commands.front().what.slots)
+            slots.emplace_back(s.name, intent::to_string(s.value));
+        if (understood->ask_first) {
+            memory.asked_about = understood->commands;
+            memory.asked_at = with_.clock.steady();
+            answer = {.text = understood->question};
         } else {
-            t.intent = meaning->intent;
-            span.set("intent.name", t.intent);
-            span.end();
-            for (const auto& s : meaning->slots) slots.emplace_back(s.name, intent::to_string(s.value));
-            const auto skill_began = with_.clock.steady();
-            telemetry::timed_span skill(with_.tracer, with_.clock, "skill", t.trace);
-            skill.set("intent.name", t.intent);
-            auto given = answers_.answer_for(*meaning, {.session_id = t.session_id,
-                                                        .target = t.target,
-                                                        .pcm = t.headers.audio == protocol::audio_form::pcm,
-                                                        .last_reply = last_reply(t.session_id)});
-            if (!given) given = answers::not_understood({.reason = intent::miss_reason::unknown_words});
-            if (given->failed) skill.fail(given->reason);
-            answer = std::move(*given);
-            const double skill_ms = to_ms(with_.clock.steady() - skill_began);
-            t.stages_ms["skill"] = skill_ms;
-            observe("skill", skill_ms);
+            answer = act(t, understood->commands, memory);
         }
     }
     with_.metrics
@@ -236,15 +223,64 @@ void conductor::decide(turn& t, const std::string& heard, const std::string& stt
     speak(t, answer);
 }
 
+intent::understood conductor::understand(turn& t, memory& of_session) {
+    const auto began = with_.clock.steady();
+    telemetry::timed_span span(with_.tracer, with_.clock, "intent", t.trace);
+    intent::understood result;
+    const auto asked_about = std::exchange(of_session.asked_about, {});
+    const auto yes =
+        asked_about.empty() || began - of_session.asked_at > yes_awaited ? std::nullopt : intent::yes_or_no(t.heard);
+    if (yes.has_value() && *yes) {
+        result = intent::understanding{.commands = asked_about};
+    } else {
+        result = interpreter_->understand(t.heard, {}, of_session.before, began);
+    }
+    const double ms = to_ms(with_.clock.steady() - began);
+    t.stages_ms["intent"] = ms;
+    observe("intent", ms);
+    if (result) {
+        span.set("intent.name", result->commands.front().what.intent);
+        span.set("intent.mended", result->mended ? "yes" : "no");
+    } else {
+        span.set("intent.miss", std::string(intent::to_string(result.error().reason)));
+    }
+    return result;
+}
+
+// Does what is asked, in order, and gives the words for all of it.
+spoken_answer conductor::act(turn& t, const std::vector<intent::command>& commands, memory& of_session) {
+    const auto began = with_.clock.steady();
+    spoken_answer all;
+    for (const auto& command : commands) {
+        telemetry::timed_span span(with_.tracer, with_.clock, "skill", t.trace);
+        span.set("intent.name", command.what.intent);
+        auto given = command.later()
+                         ? std::nullopt
+                         : answers_.answer_for(command.what, {.session_id = t.session_id,
+                                                              .target = t.target,
+                                                              .pcm = t.headers.audio == protocol::audio_form::pcm,
+                                                              .last_reply = of_session.last_reply});
+        if (!given) given = answers::not_understood({.reason = intent::miss_reason::unknown_words});
+        if (given->failed) span.fail(given->reason);
+        if (!all.text.empty() && !given->text.empty()) all.text += " ";
+        all.text += given->text;
+        all.failed = all.failed || given->failed;
+        all.stop_speaking = all.stop_speaking || given->stop_speaking;
+        if (all.reason.empty()) all.reason = given->reason;
+    }
+    of_session.before = {.commands = commands, .said_at = began};
+    const double ms = to_ms(with_.clock.steady() - began);
+    t.stages_ms["skill"] = ms;
+    observe("skill", ms);
+    return all;
+}
+
 void conductor::speak(turn& t, const spoken_answer& answer) {
     t.reply = answer.text;
     t.apology = answer.failed;
     t.reason = answer.reason;
     if (answer.text.empty()) return end(turns_.find(t.session_id), "answered");
-    if (!t.timer_id) {
-        last_replies_.emplace_back(t.session_id, t.reply);
-        if (last_replies_.size() > remembered_replies) last_replies_.pop_front();
-    }
+    if (!t.timer_id) memory_of(t.session_id).last_reply = t.reply;
     store(t, "turn.reply",
           protocol::dump({{"turn_id", t.id}, {"text", t.reply}, {"intent", t.intent}, {"failed", t.apology}}));
     request_speech(t);
@@ -546,11 +582,13 @@ steady_time conductor::next_deadline() const {
     return next;
 }
 
-std::string conductor::last_reply(const std::string& session_id) const {
-    const auto it = std::find_if(last_replies_.rbegin(), last_replies_.rend(),
-                                 [&](const auto& r) { return r.first == session_id; });
-    if (it != last_replies_.rend()) return it->second;
-    return last_replies_.empty() ? std::string() : last_replies_.back().second;
+conductor::memory& conductor::memory_of(const std::string& session_id) {
+    const auto it = std::ranges::find(memories_, session_id, &memory::session_id);
+    if (it != memories_.end()) return *it;
+    if (memories_.size() >= remembered_sessions) memories_.pop_front();
+    // Who asks in a new session to have something repeated means what was said last.
+    memory fresh{.session_id = session_id, .last_reply = memories_.empty() ? "" : memories_.back().last_reply};
+    return memories_.emplace_back(std::move(fresh));
 }
 
 void conductor::store(const turn& t, const std::string& type, const std::string& payload) {

@@ -18,7 +18,7 @@
 
 #include "loqa/base/clock.hpp"
 #include "loqa/bus/connection.hpp"
-#include "loqa/intent/matcher.hpp"
+#include "loqa/intent/understanding.hpp"
 #include "loqa/protocol/messages.hpp"
 #include "loqa/protocol/turn_headers.hpp"
 #include "loqa/session/answers.hpp"
@@ -53,7 +53,7 @@ public:
         telemetry::metrics& metrics;
         telemetry::logger log;
     };
-    conductor(conductor_config config, parts with, std::shared_ptr<const intent::matcher> matcher);
+    conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter);
 
     // The subjects that handle() understands: work is shared in a queue group, broadcasts are for every node.
     static std::vector<std::string> work_subjects();
@@ -88,6 +88,14 @@ private:
         std::optional<std::int64_t> timer_id;  // of a ring
         std::map<std::string, double> stages_ms;
     };
+    // What a session's next words may refer to.
+    struct memory {
+        std::string session_id;
+        std::string last_reply;
+        intent::conversation before;
+        std::vector<intent::command> asked_about;  // waiting for a yes
+        steady_time asked_at{};
+    };
     using turns = std::map<std::string, turn>;  // by session; references stay valid while others come and go
 
     void on_speech_started(const bus::message& m);
@@ -106,6 +114,8 @@ private:
 
     turn& begin(const std::string& session_id, const protocol::turn_headers& headers);
     void decide(turn& t, const std::string& heard, const std::string& stt_reason);
+    intent::understood understand(turn& t, memory& of_session);
+    spoken_answer act(turn& t, const std::vector<intent::command>& commands, memory& of_session);
     void speak(turn& t, const spoken_answer& answer);
     void request_speech(turn& t);
     void lose(turn& t, const std::string& reason, const std::string& message);
@@ -123,7 +133,7 @@ private:
     void respond(const bus::message& request, const std::string& payload);
     void refuse(const bus::message& m, const error& why);
     void publish_readiness();
-    std::string last_reply(const std::string& session_id) const;
+    memory& memory_of(const std::string& session_id);
     void store(const turn& t, const std::string& type, const std::string& payload);
     void observe(const std::string& stage, double ms);
     bool cancel_timer(const timers::timer& t);
@@ -132,14 +142,14 @@ private:
 
     const conductor_config config_;
     parts with_;
-    std::shared_ptr<const intent::matcher> matcher_;
+    std::shared_ptr<const intent::interpreter> interpreter_;
     answers answers_;
     components components_;
     recent_traces traces_;
     std::vector<bus::message> waiting_for_traces_;
     steady_time traces_settled_at_{};
     turns turns_;
-    std::deque<std::pair<std::string, std::string>> last_replies_;  // session, text; newest last; bounded
+    std::deque<memory> memories_;  // of the sessions that spoke last; newest last; bounded
     telemetry::rate_limited unreadable_;
     telemetry::counter& late_;
     telemetry::gauge& active_;

@@ -7,16 +7,16 @@
 
 namespace loqa::session {
 
-service::service(conductor_config config, conductor::parts with, std::shared_ptr<const intent::matcher> matcher)
+service::service(conductor_config config, conductor::parts with, std::shared_ptr<const intent::interpreter> interpreter)
     : clock_(with.clock),
-      conductor_(std::move(config), with, std::move(matcher)),
+      conductor_(std::move(config), with, std::move(interpreter)),
       dropped_(
           with.metrics.counter("loqa_session_dropped_total", "Messages dropped because the session's queue was full")),
       depth_(with.metrics.gauge("loqa_session_queue_depth", "Messages waiting for the session")) {}
 
 result<std::unique_ptr<service>> service::start(conductor_config config, conductor::parts with,
-                                                std::shared_ptr<const intent::matcher> matcher) {
-    std::unique_ptr<service> made(new service(std::move(config), with, std::move(matcher)));
+                                                std::shared_ptr<const intent::interpreter> interpreter) {
+    std::unique_ptr<service> made(new service(std::move(config), with, std::move(interpreter)));
     if (auto subscribed = made->subscribe(with.bus); !subscribed) return fail(std::move(subscribed));
     made->thread_ = std::thread([s = made.get()] { s->run(); });
     with.timers.run([s = made.get()](const timers::timer& t) { s->enqueue(t); });

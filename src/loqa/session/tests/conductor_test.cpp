@@ -33,7 +33,8 @@ protected:
         auto timer_file = timers::timer_service::open(folder / "events.db", clock, log);
         ASSERT_TRUE(timer_file) << timer_file.error().text();
         timers = std::move(*timer_file);
-        make(std::move(*compiled));
+        const auto house = std::make_shared<const intent::home>();
+        make(std::make_shared<const intent::interpreter>(std::move(*compiled), house));
     }
     void TearDown() override {
         turns.reset();
@@ -42,10 +43,10 @@ protected:
         fs::remove_all(folder);
     }
 
-    void make(std::shared_ptr<const intent::matcher> matcher) {
+    void make(std::shared_ptr<const intent::interpreter> interpreter) {
         turns = std::make_unique<conductor>(conductor_config{.required_components = {"stt", "tts"}},
                                             conductor::parts{clock, bus, *timers, *events, tracer, metrics, log},
-                                            std::move(matcher));
+                                            std::move(interpreter));
     }
 
     static protocol::headers headers(const std::string& turn, protocol::audio_form form = protocol::audio_form::json) {
@@ -283,6 +284,23 @@ TEST_F(Conductor, StopSilencesARingForGood) {
     say("stop", "s", "t2");
     EXPECT_EQ(timers->list()->size(), 0u);
     EXPECT_GE(bus.published(subject::tts_cancel).size(), 2u);
+}
+
+TEST_F(Conductor, WhatTheRecogniserMangledIsMendedOrAskedAboutNeverGuessed) {
+    say("Set a time er for ten minutes.");
+    EXPECT_THAT(spoken().back(), testing::AnyOf("Timer set for 10 minutes.", HasSubstr("Did you mean")));
+    if (timers->list()->empty()) {
+        speak();
+        say("Yes.", "s", "t2");
+        EXPECT_EQ(spoken().back(), "Timer set for 10 minutes.");
+    }
+    EXPECT_EQ(timers->list()->size(), 1u);
+}
+
+TEST_F(Conductor, SeveralCommandsAreAllDoneAndAnsweredTogether) {
+    say("set a timer for three minutes and set a timer for nine minutes");
+    EXPECT_EQ(spoken().back(), "Timer set for 3 minutes. Timer set for 9 minutes.");
+    EXPECT_EQ(timers->list()->size(), 2u);
 }
 
 struct talk {
