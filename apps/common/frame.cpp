@@ -71,7 +71,7 @@ std::variant<config::settings, int> parse(const identity& who, int argc, char** 
 
 telemetry::logger make_logger(const identity& who, const config::settings& settings) {
     return telemetry::logger::to_stderr(
-        who.component, telemetry::parse_level(settings.telemetry.log_level).value_or(telemetry::level::info),
+        who.binary, telemetry::parse_level(settings.telemetry.log_level).value_or(telemetry::level::info),
         settings.telemetry.log_format == "json");
 }
 
