@@ -24,7 +24,7 @@ struct command {
     std::vector<command> below;
 };
 
-command read(const CLI::App& app, std::vector<std::string> path) {
+command read(const CLI::App& app, const std::vector<std::string>& path) {
     command made{.path = path, .what = app.get_description(), .options = {}, .below = {}};
     for (const auto* o : app.get_options()) {
         option read{.names = {},
@@ -37,7 +37,7 @@ command read(const CLI::App& app, std::vector<std::string> path) {
     for (const auto* sub : app.get_subcommands({})) {
         auto deeper = path;
         deeper.push_back(sub->get_name());
-        made.below.push_back(read(*sub, std::move(deeper)));
+        made.below.push_back(read(*sub, deeper));
         // What stands behind it may be the parent's.
         if (!sub->get_fallthrough()) continue;
         for (const auto& o : made.options)

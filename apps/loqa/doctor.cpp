@@ -45,7 +45,7 @@ result<std::string> version_of(const std::string& program) {
                                        .on_line = [&](std::string_view line, bool) { lines.emplace_back(line); }});
     if (!child) return fail(std::move(child));
     const auto ended = child->wait_until(std::chrono::steady_clock::now() + program_timeout);
-    const auto said = lines.empty() ? std::string() : lines.front();
+    auto said = lines.empty() ? std::string() : lines.front();
     if (!ended)
         return fail(errc::timed_out, "{} did not say its version within {} s", program, program_timeout.count());
     if (!ended->clean())
