@@ -5,6 +5,7 @@
 
 #include "common/frame.hpp"
 #include "loqa/tts/command.hpp"
+#include "loqa/tts/espeak.hpp"
 #include "loqa/tts/piper.hpp"
 #include "loqa/tts/service.hpp"
 
@@ -12,8 +13,9 @@ namespace {
 
 using namespace loqa;
 
-result<std::unique_ptr<tts::voice>> load_voice(const config::tts_settings& settings) {
-    if (settings.mode == "piper") return tts::load_piper({.model = settings.model_path, .threads = settings.threads});
+result<std::unique_ptr<tts::voice>> load_voice(const config::tts_settings& settings, tts::espeak& espeak) {
+    if (settings.mode == "piper")
+        return tts::load_piper({.model = settings.model_path, .threads = settings.threads}, espeak);
     if (settings.mode == "exec")
         return tts::load_command({.command = settings.command,
                                   .voice = settings.voice,
@@ -25,25 +27,33 @@ result<std::unique_ptr<tts::voice>> load_voice(const config::tts_settings& setti
 
 class speaking final : public app::part {
 public:
-    speaking(std::unique_ptr<tts::voice> voice, std::unique_ptr<tts::service> service)
-        : voice_(std::move(voice)), service_(std::move(service)) {}
+    static result<std::unique_ptr<app::part>> start(app::frame& frame);
     std::string detail() const override { return voice_->name(); }
 
 private:
-    const std::unique_ptr<tts::voice> voice_;
-    const std::unique_ptr<tts::service> service_;
+    // Each uses those above it.
+    std::unique_ptr<tts::espeak> espeak_;
+    std::unique_ptr<tts::voice> voice_, fallback_;
+    std::unique_ptr<tts::service> service_;
 };
 
-result<std::unique_ptr<app::part>> start(app::frame& frame) {
+result<std::unique_ptr<app::part>> speaking::start(app::frame& frame) {
     const auto& settings = frame.settings().tts;
+    auto made = std::make_unique<speaking>();
+    auto espeak = tts::espeak::load();
+    if (!espeak) return fail(std::move(espeak));
+    made->espeak_ = std::move(*espeak);
+
     const auto begun = frame.clock().steady();
-    auto voice = load_voice(settings);
+    auto voice = load_voice(settings, *made->espeak_);
     if (!voice) return fail(std::move(voice));
     const auto took = to_ms(frame.clock().steady() - begun);
     frame.metrics().gauge("loqa_tts_model_load_ms", "From the start of loading the voice to its first words").set(took);
     frame.log().info("voice {} loaded and warm after {:.0f} ms", (*voice)->name(), took);
+    made->voice_ = std::move(*voice);
+    made->fallback_ = tts::make_espeak_voice(*made->espeak_);
 
-    auto service = tts::service::start(frame.bus(), **voice,
+    auto service = tts::service::start(frame.bus(), *made->voice_, made->fallback_.get(),
                                        {.max_pending = static_cast<std::size_t>(settings.max_pending),
                                         .max_text_bytes = static_cast<std::size_t>(settings.max_text_bytes),
                                         .chunk_duration = settings.chunk_duration,
@@ -51,7 +61,8 @@ result<std::unique_ptr<app::part>> start(app::frame& frame) {
                                         .channels = settings.channels},
                                        frame.clock(), frame.metrics(), frame.tracer(), frame.log());
     if (!service) return fail(std::move(service));
-    return std::make_unique<speaking>(std::move(*voice), std::move(*service));
+    made->service_ = std::move(*service);
+    return made;
 }
 
 }  // namespace
@@ -61,5 +72,5 @@ int main(int argc, char** argv) {
                      .component = "tts",
                      .description = "Loqa's voice: says what is asked for on the bus",
                      .metrics_port_offset = 2},
-                    argc, argv, start);
+                    argc, argv, speaking::start);
 }

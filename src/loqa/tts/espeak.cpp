@@ -1,5 +1,7 @@
 #include "loqa/tts/espeak.hpp"
 
+#include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include <dlfcn.h>
@@ -11,10 +13,27 @@ namespace {
 constexpr const char* library_name = "libespeak-ng.so.1";
 
 // eSpeak NG's C interface, as far as it is called here.
-constexpr int output_retrieval = 1;  // samples would be handed to us: no sound device is opened
+constexpr int output_synchronous = 2;  // samples are handed to us before synth() returns; no sound device is opened
 constexpr int initialize_dont_exit = 0x8000;
 constexpr int text_is_utf8 = 1;
 constexpr int phonemes_as_ipa = 0x02;
+constexpr int position_in_characters = 1;
+
+struct event {
+    int type;
+    unsigned id;
+    int text_position, length, audio_position_ms, sample;
+    void* user_data;  // of the synth() call
+    // More follows that is not read here.
+};
+
+// Takes the samples of a synth() call; the answer 0 goes on.
+int take_samples(short* samples, int count, event* events) {
+    if (!samples || count <= 0) return 0;
+    auto& all = *static_cast<std::vector<float>*>(events->user_data);
+    for (int i = 0; i < count; ++i) all.push_back(static_cast<float>(samples[i]) / 32'768.F);
+    return 0;
+}
 
 }  // namespace
 
@@ -35,19 +54,22 @@ std::u32string code_points(std::string_view utf8) {
     return out;
 }
 
-struct phonemizer::library {
+struct espeak::library {
     void* handle = nullptr;
-    bool initialized = false;
+    int sample_rate_hz = 0;  // once it is initialized
     int (*initialize)(int output, int buffer_ms, const char* data_folder, int options) = nullptr;
     int (*set_voice)(const char* name) = nullptr;
     const char* (*text_to_phonemes)(const void** text, int text_mode, int phoneme_mode) = nullptr;
+    void (*set_callback)(int (*)(short*, int, event*)) = nullptr;
+    int (*synth)(const void* text, std::size_t bytes, unsigned position, int position_type, unsigned end_position,
+                 unsigned flags, unsigned* id, void* user_data) = nullptr;
     int (*terminate)() = nullptr;
 
     library() = default;
     library(const library&) = delete;
     library& operator=(const library&) = delete;
     ~library() {
-        if (initialized) terminate();
+        if (sample_rate_hz > 0) terminate();
         if (handle) dlclose(handle);
     }
 
@@ -58,10 +80,10 @@ struct phonemizer::library {
     }
 };
 
-phonemizer::phonemizer(std::unique_ptr<library> loaded) : library_(std::move(loaded)) {}
-phonemizer::~phonemizer() = default;
+espeak::espeak(std::unique_ptr<library> loaded) : library_(std::move(loaded)) {}
+espeak::~espeak() = default;
 
-result<std::unique_ptr<phonemizer>> phonemizer::load(const std::string& voice) {
+result<std::unique_ptr<espeak>> espeak::load() {
     constexpr auto install = "apt install libespeak-ng1 espeak-ng-data";
     auto loaded = std::make_unique<library>();
     loaded->handle = dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
@@ -70,18 +92,35 @@ result<std::unique_ptr<phonemizer>> phonemizer::load(const std::string& voice) {
     if (!loaded->find(loaded->initialize, "espeak_Initialize") ||
         !loaded->find(loaded->set_voice, "espeak_SetVoiceByName") ||
         !loaded->find(loaded->text_to_phonemes, "espeak_TextToPhonemes") ||
-        !loaded->find(loaded->terminate, "espeak_Terminate"))
+        !loaded->find(loaded->set_callback, "espeak_SetSynthCallback") ||
+        !loaded->find(loaded->synth, "espeak_Synth") || !loaded->find(loaded->terminate, "espeak_Terminate"))
         return fail(errc::unavailable, "{} is no eSpeak NG: {}", library_name, dlerror()).hint("{}", install);
-    if (loaded->initialize(output_retrieval, 0, nullptr, initialize_dont_exit) < 0)
+    loaded->sample_rate_hz = loaded->initialize(output_synchronous, 0, nullptr, initialize_dont_exit);
+    if (loaded->sample_rate_hz <= 0)
         return fail(errc::unavailable, "eSpeak NG has no data: its folder espeak-ng-data is missing")
             .hint("{}", install);
-    loaded->initialized = true;
-    if (loaded->set_voice(voice.c_str()) != 0)
-        return fail(errc::not_found, "eSpeak NG has no voice '{}'", voice).hint("espeak-ng --voices");
-    return std::unique_ptr<phonemizer>(new phonemizer(std::move(loaded)));
+    loaded->set_callback(take_samples);
+    return std::unique_ptr<espeak>(new espeak(std::move(loaded)));
 }
 
-std::u32string phonemizer::phonemes(std::string_view text) {
+result<void> espeak::set_voice(const std::string& name) {
+    if (library_->set_voice(name.c_str()) == 0) return {};
+    return fail(errc::not_found, "eSpeak NG has no voice '{}'", name).hint("espeak-ng --voices");
+}
+
+int espeak::sample_rate_hz() const { return library_->sample_rate_hz; }
+
+result<std::vector<float>> espeak::samples(std::string_view text) {
+    std::vector<float> all;
+    if (phonemes(text).empty()) return all;  // it would be some silence
+    const std::string terminated(text);
+    if (library_->synth(terminated.c_str(), terminated.size() + 1, 0, position_in_characters, 0, text_is_utf8, nullptr,
+                        &all) != 0)
+        return fail(errc::engine_failed, "eSpeak NG could not say a text of {} bytes", text.size());
+    return all;
+}
+
+std::u32string espeak::phonemes(std::string_view text) {
     const std::string terminated(text);
     const void* rest = terminated.c_str();
     std::u32string out;
@@ -101,5 +140,38 @@ std::u32string phonemizer::phonemes(std::string_view text) {
     if (first == std::u32string::npos) return {};
     return out.substr(first, out.find_last_not_of(U' ') - first + 1);
 }
+
+namespace {
+
+class espeak_speech final : public speech {
+public:
+    espeak_speech(espeak& by, std::string text) : by_(by), text_(std::move(text)) {}
+    result<piece> next() override {
+        auto samples = by_.samples(text_);
+        if (!samples) return fail(std::move(samples));
+        return piece{.samples = std::move(*samples), .last = true};
+    }
+
+private:
+    espeak& by_;
+    const std::string text_;
+};
+
+class espeak_voice final : public voice {
+public:
+    explicit espeak_voice(espeak& by) : by_(by) {}
+    std::string name() const override { return "espeak-ng"; }
+    int sample_rate_hz() const override { return by_.sample_rate_hz(); }
+    result<std::unique_ptr<speech>> speak(std::string_view text) override {
+        return std::make_unique<espeak_speech>(by_, std::string(text));
+    }
+
+private:
+    espeak& by_;
+};
+
+}  // namespace
+
+std::unique_ptr<voice> make_espeak_voice(espeak& by) { return std::make_unique<espeak_voice>(by); }
 
 }  // namespace loqa::tts

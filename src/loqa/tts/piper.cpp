@@ -13,7 +13,6 @@
 #include "loqa/onnx/installed.hpp"
 #include "loqa/onnx/model.hpp"
 #include "loqa/tts/clauses.hpp"
-#include "loqa/tts/espeak.hpp"
 #include "loqa/tts/spoken.hpp"
 
 namespace loqa::tts {
@@ -75,13 +74,13 @@ struct frames {
 class piper_voice final : public voice {
 public:
     piper_voice(std::string name, piper_config config, voice_file file, std::unique_ptr<onnx::model> encoder,
-                std::unique_ptr<onnx::model> decoder, std::unique_ptr<phonemizer> phonemes)
+                std::unique_ptr<onnx::model> decoder, espeak& phonemes)
         : name_(std::move(name)),
           config_(std::move(config)),
           file_(std::move(file)),
           encoder_(std::move(encoder)),
           decoder_(std::move(decoder)),
-          phonemes_(std::move(phonemes)) {}
+          phonemes_(phonemes) {}
 
     std::string name() const override { return name_; }
     int sample_rate_hz() const override { return file_.sample_rate_hz; }
@@ -130,7 +129,7 @@ private:
     ids to_ids(const unit& what) const {
         std::u32string sounds;
         for (const auto& phrase : what.phrases) {
-            const auto said = phonemes_->phonemes(phrase.text);
+            const auto said = phonemes_.phonemes(phrase.text);
             if (said.empty()) continue;
             if (!sounds.empty()) sounds += U' ';
             sounds += said;
@@ -156,7 +155,7 @@ private:
     const piper_config config_;
     const voice_file file_;
     const std::unique_ptr<onnx::model> encoder_, decoder_;
-    const std::unique_ptr<phonemizer> phonemes_;
+    espeak& phonemes_;
 };
 
 class piper_speech final : public speech {
@@ -231,14 +230,13 @@ result<std::unique_ptr<speech>> piper_voice::speak(std::string_view text) {
 
 }  // namespace
 
-result<std::unique_ptr<voice>> load_piper(const piper_config& config) {
+result<std::unique_ptr<voice>> load_piper(const piper_config& config, espeak& phonemes) {
     constexpr std::array<std::string_view, 3> files{"encoder.onnx", "decoder.onnx", "config.json"};
     auto folder = onnx::find_model(config.model, files);
     if (!folder) return fail(std::move(folder));
     auto file = read_voice_file(*folder / "config.json");
     if (!file) return fail(std::move(file));
-    auto phonemes = phonemizer::load(file->espeak_voice);
-    if (!phonemes) return fail(std::move(phonemes));
+    if (auto ok = phonemes.set_voice(file->espeak_voice); !ok) return fail(std::move(ok));
     auto encoder = onnx::model::load(*folder / "encoder.onnx",
                                      {.threads = config.threads, .inputs = {"input", "input_lengths", "scales"}});
     if (!encoder) return fail(std::move(encoder));
@@ -247,7 +245,7 @@ result<std::unique_ptr<voice>> load_piper(const piper_config& config) {
 
     auto name = folder->filename().string();
     auto loaded = std::make_unique<piper_voice>(std::move(name), config, std::move(*file), std::move(*encoder),
-                                                std::move(*decoder), std::move(*phonemes));
+                                                std::move(*decoder), phonemes);
     auto said = say_all(*loaded, "This voice is ready, and will answer as soon as it is asked to.");
     if (!said) return fail(std::move(said));
     return loaded;

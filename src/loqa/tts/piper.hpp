@@ -11,6 +11,7 @@
 
 #include "loqa/base/files.hpp"
 #include "loqa/base/result.hpp"
+#include "loqa/tts/espeak.hpp"
 #include "loqa/tts/voice.hpp"
 
 namespace loqa::tts {
@@ -24,6 +25,7 @@ struct piper_config {
 };
 
 // Takes seconds when the disk is cold. Speaks one sentence to itself, so that the first reply is as quick as any other.
-result<std::unique_ptr<voice>> load_piper(const piper_config& config);
+// `phonemes` outlives the voice; its own voice is set to the one that the model was trained with.
+result<std::unique_ptr<voice>> load_piper(const piper_config& config, espeak& phonemes);
 
 }  // namespace loqa::tts

@@ -68,10 +68,11 @@ private:
 
 class bus_service final : public service {
 public:
-    bus_service(bus::connection& bus, voice& voice, const service_options& options, const clock& clock,
-                telemetry::metrics& metrics, telemetry::tracer& tracer, telemetry::logger log)
+    bus_service(bus::connection& bus, voice& voice, tts::voice* fallback, const service_options& options,
+                const clock& clock, telemetry::metrics& metrics, telemetry::tracer& tracer, telemetry::logger log)
         : bus_(bus),
           voice_(voice),
+          fallback_(fallback),
           options_(options),
           clock_(clock),
           instruments_(metrics),
@@ -90,7 +91,7 @@ public:
         auto cancels = bus_.subscribe(subject::tts_cancel, [this](bus::message message) { on_cancel(message); });
         if (!cancels) return fail(std::move(cancels));
         cancels_ = std::move(*cancels);
-        return {};
+        return bus_.flush(seconds(2));  // what is asked for from here on is heard
     }
 
     ~bus_service() override {
@@ -176,7 +177,13 @@ private:
 
         telemetry::timed_span whole(tracer_, clock_, "tts.synthesise", parent);
         telemetry::timed_span first(tracer_, clock_, "tts.first_chunk", whole.context());
-        auto said = stream(asked, whole.context(), first);
+        std::int64_t sequence = 0;
+        auto said = stream(voice_, asked, whole.context(), first, sequence);
+        if (!said && fallback_ && sequence == 0 && said.error().code == errc::engine_failed) {
+            say_degraded(asked, whole.context(), said.error());
+            whole.set("voice", fallback_->name());
+            said = stream(*fallback_, asked, whole.context(), first, sequence);
+        }
         const auto took = to_ms(clock_.steady() - begun);
         if (!said) {
             first.fail(said.error().message);
@@ -190,16 +197,17 @@ private:
         return {};
     }
 
-    // Publishes the reply; gives the milliseconds of speech. Ends `first` with the first samples.
-    result<double> stream(const job& asked, const telemetry::trace_context& context, telemetry::timed_span& first) {
-        auto speech = voice_.speak(asked.request.text);
+    // Publishes the reply; gives the milliseconds of speech. Ends `first` with the first samples; `sequence` is the
+    // number of the next message.
+    result<double> stream(voice& by, const job& asked, const telemetry::trace_context& context,
+                          telemetry::timed_span& first, std::int64_t& sequence) {
+        auto speech = by.speak(asked.request.text);
         if (!speech) return fail(std::move(speech));
-        auto to_rate = audio::resampler::create(voice_.sample_rate_hz(), options_.sample_rate_hz);
+        auto to_rate = audio::resampler::create(by.sample_rate_hz(), options_.sample_rate_hz);
         if (!to_rate) return fail(std::move(to_rate));
 
         const auto chunk_samples = std::max<std::size_t>(
             1, static_cast<std::size_t>(options_.sample_rate_hz * options_.chunk_duration.count() / 1000));
-        std::int64_t sequence = 0;
         std::size_t samples_sent = 0;
         for (bool last = false; !last;) {
             auto made = (*speech)->next();
@@ -278,6 +286,17 @@ private:
                 headers_of(asked, context));
     }
 
+    void say_degraded(const job& asked, const telemetry::trace_context& context, const error& why) {
+        log_.error(why, {{"session", asked.request.session_id}, {"said_by", fallback_->name()}});
+        publish(subject::session_degraded,
+                protocol::encode(protocol::session_degraded{.session_id = asked.request.session_id,
+                                                            .turn_id = asked.turn.turn_id,
+                                                            .stage = "tts",
+                                                            .reason = std::string(to_string(why.code)),
+                                                            .message = why.message}),
+                headers_of(asked, context));
+    }
+
     void refuse(job& asked, const error& why) {
         if (why.code == errc::cancelled) {
             log_.debug("session '{}': {}", asked.request.session_id, why.message);
@@ -308,6 +327,7 @@ private:
 
     bus::connection& bus_;
     voice& voice_;
+    voice* const fallback_;
     const service_options options_;
     const clock& clock_;
     instruments instruments_;
@@ -325,10 +345,11 @@ private:
 
 }  // namespace
 
-result<std::unique_ptr<service>> service::start(bus::connection& bus, voice& voice, const service_options& options,
-                                                const clock& clock, telemetry::metrics& metrics,
-                                                telemetry::tracer& tracer, telemetry::logger log) {
-    auto made = std::make_unique<bus_service>(bus, voice, options, clock, metrics, tracer, std::move(log));
+result<std::unique_ptr<service>> service::start(bus::connection& bus, voice& voice, tts::voice* fallback,
+                                                const service_options& options, const clock& clock,
+                                                telemetry::metrics& metrics, telemetry::tracer& tracer,
+                                                telemetry::logger log) {
+    auto made = std::make_unique<bus_service>(bus, voice, fallback, options, clock, metrics, tracer, std::move(log));
     if (auto ok = made->open(); !ok) return fail(std::move(ok));
     return made;
 }

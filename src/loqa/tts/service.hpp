@@ -5,6 +5,8 @@
 // request ends with exactly one tts.done, also one that was refused, cancelled, too late or failed: its `error` is then
 // an errc's name. One thread synthesises, so replies to one target keep their order. The handlers of the bus put
 // requests in a bounded queue and never wait.
+//
+// When the voice fails before its first sample, a fallback says the reply, and session.degraded says that it did.
 #pragma once
 
 #include <cstddef>
@@ -31,10 +33,11 @@ struct service_options {
 
 class service {
 public:
-    // The arguments outlive the service.
-    static result<std::unique_ptr<service>> start(bus::connection& bus, voice& voice, const service_options& options,
-                                                  const clock& clock, telemetry::metrics& metrics,
-                                                  telemetry::tracer& tracer, telemetry::logger log);
+    // The arguments outlive the service. `fallback` may be null.
+    static result<std::unique_ptr<service>> start(bus::connection& bus, voice& voice, tts::voice* fallback,
+                                                  const service_options& options, const clock& clock,
+                                                  telemetry::metrics& metrics, telemetry::tracer& tracer,
+                                                  telemetry::logger log);
 
     // Takes no more requests, and ends those it has: see finish_within.
     virtual ~service() = default;

@@ -38,12 +38,16 @@ class Piper : public testing::Test {
 protected:
     void SetUp() override {
         if (!fs::exists(installed())) GTEST_SKIP() << "the voice is not installed: scripts/setup.sh";
+        auto loaded = espeak::load();
+        ASSERT_TRUE(loaded) << loaded.error().text();
+        espeak_ = std::move(*loaded);
     }
     static piper_config config() { return {.model = installed().string(), .threads = 1}; }
+    std::unique_ptr<espeak> espeak_;
 };
 
 TEST_F(Piper, SaysATextInPiecesThatGrow) {
-    auto voice = load_piper(config());
+    auto voice = load_piper(config(), *espeak_);
     ASSERT_TRUE(voice) << voice.error().text();
     EXPECT_EQ((*voice)->sample_rate_hz(), 22'050);
     auto pieces = say(**voice, "I set a timer for five minutes. It will ring at ten past seven.");
@@ -67,7 +71,7 @@ TEST_F(Piper, SaysATextInPiecesThatGrow) {
 }
 
 TEST_F(Piper, TextWithoutASoundIsOneEmptyPiece) {
-    auto voice = load_piper(config());
+    auto voice = load_piper(config(), *espeak_);
     ASSERT_TRUE(voice) << voice.error().text();
     for (const auto* text : {"", " ", "...", "\n\n"}) {
         auto pieces = say(**voice, text);
@@ -126,7 +130,7 @@ TEST_F(Piper, ABrokenModelIsAnErrorThatNamesTheFile) {
     for (const auto* file : {"encoder.onnx", "decoder.onnx", "config.json"})
         fs::create_symlink(installed() / file, folder / file);
     const auto expect_fault = [&](std::string_view file, errc code) {
-        auto loaded = load_piper({.model = folder.string(), .threads = 1});
+        auto loaded = load_piper({.model = folder.string(), .threads = 1}, *espeak_);
         ASSERT_FALSE(loaded) << file;
         EXPECT_EQ(loaded.error().code, code) << loaded.error().text();
         EXPECT_NE(loaded.error().message.find(file), std::string::npos) << loaded.error().text();
@@ -145,13 +149,31 @@ TEST_F(Piper, ABrokenModelIsAnErrorThatNamesTheFile) {
     fs::remove_all(folder);
 }
 
-TEST(Phonemizer, KnowsItsVoicesAndSounds) {
-    EXPECT_EQ(phonemizer::load("no-such-voice").error().code, errc::not_found);
-    auto loaded = phonemizer::load("en-us");
+TEST(Espeak, KnowsItsVoicesAndSounds) {
+    auto loaded = espeak::load();
     ASSERT_TRUE(loaded) << loaded.error().text();
+    EXPECT_EQ((*loaded)->set_voice("no-such-voice").error().code, errc::not_found);
+    ASSERT_TRUE((*loaded)->set_voice("en-us"));
     EXPECT_EQ((*loaded)->phonemes("hello world"), code_points("həlˈoʊ wˈɜːld"));
     EXPECT_EQ((*loaded)->phonemes("  ...  "), U"");
     EXPECT_FALSE((*loaded)->phonemes("the U.S. Army").starts_with(U' '));
+}
+
+TEST(Espeak, SpeaksForAVoiceThatCannot) {
+    auto loaded = espeak::load();
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    ASSERT_TRUE((*loaded)->set_voice("en-us"));
+    const auto voice = make_espeak_voice(**loaded);
+    for (int again = 0; again < 2; ++again) {
+        const auto samples = say_all(*voice, "It is ten past seven.");
+        ASSERT_TRUE(samples) << samples.error().text();
+        const auto seconds = static_cast<double>(samples->size()) / voice->sample_rate_hz();
+        EXPECT_GT(seconds, 0.8);
+        EXPECT_LT(seconds, 3);
+        EXPECT_GT(std::ranges::max(*samples), 0.1F);
+        EXPECT_LE(std::ranges::max(*samples), 1.0F);
+    }
+    EXPECT_TRUE(say_all(*voice, "").value_or(std::vector<float>{1}).empty());
 }
 
 }  // namespace

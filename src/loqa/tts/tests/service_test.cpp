@@ -87,8 +87,9 @@ result<std::unique_ptr<speech>> fake_voice::speak(std::string_view text) {
 
 class Service : public testing::Test {
 protected:
-    void start(service_options options = {.sample_rate_hz = 10'000}) {
-        auto started = service::start(bus_, voice_, options, clock_, metrics_, tracer_, telemetry::logger::silent());
+    void start(service_options options = {.sample_rate_hz = 10'000}, voice* fallback = nullptr) {
+        auto started =
+            service::start(bus_, voice_, fallback, options, clock_, metrics_, tracer_, telemetry::logger::silent());
         ASSERT_TRUE(started) << started.error().text();
         service_ = std::move(*started);
     }
@@ -342,6 +343,48 @@ TEST_F(Service, CancelsAtItsEndWhatWouldTakeTooLong) {
     for (const auto& each : all) EXPECT_EQ(each.error, "cancelled");
 }
 
+TEST_F(Service, AFallbackSaysWhatTheVoiceCannot) {
+    class steady_voice final : public voice {
+    public:
+        std::string name() const override { return "steady"; }
+        int sample_rate_hz() const override { return 20'000; }
+        result<std::unique_ptr<speech>> speak(std::string_view text) override {
+            return std::make_unique<steady_speech>(text.size());
+        }
+
+    private:
+        class steady_speech final : public speech {
+        public:
+            explicit steady_speech(std::size_t samples) : samples_(samples) {}
+            result<piece> next() override { return piece{.samples = std::vector<float>(samples_, 0.5F), .last = true}; }
+
+        private:
+            const std::size_t samples_;
+        };
+    } steady;
+    start({.sample_rate_hz = 10'000}, &steady);
+
+    ask("!" + std::string(999, 'x'), "s1");
+    EXPECT_TRUE(done(1).at(0).completed);
+    ASSERT_FALSE(frames().empty());
+    EXPECT_EQ(frames().back().sample_rate, 10'000);
+    EXPECT_TRUE(frames().back().final);
+    const auto degraded = bus_.published("session.degraded");
+    ASSERT_EQ(degraded.size(), 1U);
+    const auto told = protocol::decode<protocol::session_degraded>(degraded[0].payload);
+    ASSERT_TRUE(told);
+    EXPECT_EQ(told->session_id, "s1");
+    EXPECT_EQ(told->stage, "tts");
+    EXPECT_EQ(told->reason, "engine_failed");
+
+    // What was begun by one voice is not gone on with by another.
+    bus_.forget_published();
+    ask("ab!", "s2");
+    EXPECT_EQ(done(1).at(0).error, "engine_failed");
+    EXPECT_EQ(frames().size(), 2U);
+    EXPECT_TRUE(bus_.published("session.degraded").empty());
+}
+
 TEST_F(Service, GivesUpAReplyThatTheBusDoesNotTake) {
     start();
     voice_.shut();
@@ -356,7 +399,8 @@ TEST_F(Service, GivesUpAReplyThatTheBusDoesNotTake) {
     EXPECT_EQ(failed.value(), 1);
     bus_.set_connected(true);
     ask("c", "s2");
-    EXPECT_TRUE(done(1).at(0).completed);
+    bus_.wait_for("tts.audio");
+    EXPECT_EQ(frames().at(0).session_id, "s2");
 }
 
 }  // namespace
