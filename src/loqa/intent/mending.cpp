@@ -95,7 +95,8 @@ mender::mender(std::shared_ptr<const matcher> sentences) : impl_(std::make_uniqu
 mender::~mender() = default;
 
 std::vector<mended> mender::mend(std::string_view sentence, const context& where) const {
-    const std::u32string text = to_lower(normalize_sentence(decode_utf8(sentence)));
+    const std::u32string written = normalize_sentence(decode_utf8(sentence));
+    const std::u32string text = to_lower(written);
     std::vector<std::u32string_view> words;
     for (std::size_t begin = 0; begin < text.size();) {
         const std::size_t end = std::min(text.find(U' ', begin), text.size());
@@ -108,7 +109,9 @@ std::vector<mended> mender::mend(std::string_view sentence, const context& where
     std::vector<std::vector<choice>> choices(words.size());
     for (std::size_t i = 0; i < words.size(); ++i) {
         const bool letters = std::ranges::all_of(words[i], is_letter);
-        choices[i].push_back({1, std::u32string(words[i]), 0});
+        // A word that stays keeps its capitals: it may be part of a title.
+        choices[i].push_back(
+            {1, written.substr(static_cast<std::size_t>(words[i].data() - text.data()), words[i].size()), 0});
         if (!letters) continue;
         const auto known = impl_->known.find(words[i]);
         if (known == impl_->known.end() || !known->second)
@@ -148,7 +151,7 @@ std::vector<mended> mender::mend(std::string_view sentence, const context& where
     build(build, 0, 0, 0);
     std::ranges::stable_sort(variants, {}, &variant::cost);
 
-    const std::string heard = encode_utf8(text);
+    const std::string heard = encode_utf8(written);
     std::vector<mended> out;
     for (const variant& one : variants) {
         if (!out.empty() && one.cost > out.front().cost + margin_searched) break;

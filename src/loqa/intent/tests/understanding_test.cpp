@@ -59,6 +59,8 @@ INSTANTIATE_TEST_SUITE_P(
                     U{"Turn on the kit chin lights.", "HassTurnOn area=Kitchen domain=light (mended)"},
                     U{"set a time er for ten minutes", "HassStartTimer minutes=10 (mended)"},
                     U{"turn of the sink light", "HassTurnOff name=Sink Light (mended)"},
+                    U{"plaay Bohemian Rhapsody in the kitchen",
+                      "HassMediaSearchAndPlay area=Kitchen song=Bohemian Rhapsody (mended)"},
                     U{"turn on the sing light", "HassTurnOn name=Sink Light (mended)"},
                     U{"set a timer for tin minutes", "! I didn't understand \"tin\"."},
                     // Words that are words stay what they are: no number, room or direction is guessed at.
