@@ -31,6 +31,9 @@ def explain(text, theirs, ours, answer):
         return "required keywords in any case"
     if their_intent and our_intent and their_intent != our_intent and their_slots.get("name") == our_slots.get("name"):
         return "of equal readings the one whose conditions are met is preferred"
+    name = str(our_slots.get("name", "")).casefold()
+    if their_intent is None and name and name not in text.casefold():
+        return "hassil is only given names that are in the sentence as said"
     if their_intent is None and " and " in text and our_intent:
         return "numbers with \"and\""
     return None

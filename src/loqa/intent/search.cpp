@@ -756,12 +756,13 @@ bool search::is_value(const reading& r, const link& l) const {
 }
 
 std::string search::said(const reading& r, const link& l) const {
-    const sentence_text& form = s_.texts[r.form];
-    std::u32string_view t = form.original;
-    t = t.substr(l.begin, l.end - l.begin);
-    while (!t.empty() && t.front() == U' ') t.remove_prefix(1);
-    while (!t.empty() && t.back() == U' ') t.remove_suffix(1);
-    return encode_utf8(t);
+    std::u32string t = s_.texts[r.form].original.substr(l.begin, l.end - l.begin);
+    if (l.broken)
+        for (char32_t& c : t)
+            if (c == U'-' || c == U'_') c = U' ';
+    const auto first = t.find_first_not_of(U' ');
+    if (first == std::u32string::npos) return {};
+    return encode_utf8(std::u32string_view(t).substr(first, t.find_last_not_of(U' ') + 1 - first));
 }
 
 }  // namespace loqa::intent
