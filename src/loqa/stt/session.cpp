@@ -145,7 +145,7 @@ result<void> session::step(audio::vad_frame samples, steady_time arrived) {
 }
 
 void session::begin(steady_time arrived) {
-    now_.emplace();
+    now_ = current{};
     now_->what = new_utterance(arrived);
     now_->unsent = std::exchange(preroll_, {});
     if (!broken_) host_.on_started(now_->what);
