@@ -24,7 +24,7 @@ struct service_options {
     session_options session;
     std::size_t max_sessions = 64;
     std::size_t queued_frames = 4096;  // newer ones are dropped and counted
-    milliseconds grace{3000};          // for readings under way when the service ends
+    milliseconds grace{2000};          // for readings under way when the service ends; the process has 5 s in all
 };
 
 service_options options_from(const config::stt_settings& settings);
