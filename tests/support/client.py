@@ -97,7 +97,7 @@ class Satellite:
 
 
 def transcribe(bus: Bus, clip: Clip, timeout: float = 30) -> str:
-    """What the recogniser of an instance writes for a clip whose pauses are all shorter than the instance's patience."""
+    """What the recogniser of an instance writes for a clip with pauses shorter than the instance's patience."""
     session_id = new_session()
     finals = bus.subscribe("stt.text.final")
     quiet = silence(0.4, clip.rate_hz)  # as it is around speech in a room

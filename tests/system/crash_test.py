@@ -77,6 +77,34 @@ def test_readyz_says_who_is_away(victim: Instance, voices: Callable[[str, str], 
     assert status == 200, after
 
 
+@pytest.mark.parametrize("program", ["loqa-stt", "loqa-tts"])
+def test_a_turn_that_loses_a_process_ends_and_says_so(
+    victim: Instance, voices: Callable[[str, str], Path], program: str
+) -> None:
+    """Killed in the middle: the words are asked for again, or spoken again; the person is not left waiting."""
+    bus = victim.bus
+    question = pcm.read_wav(voices("flite-slt", "what is the date today"))
+    wait_for_a_turn(bus, question, 20)
+    begins = bus.subscribe("stt.speech.started" if program == "loqa-stt" else "session.reply")
+    with client.Satellite(bus) as satellite:
+        frames = list(question.frames())
+        for i, frame in enumerate(frames):
+            final = program == "loqa-tts" and i + 1 == len(frames)
+            bus.publish(
+                f"audio.pcm.{satellite.session_id}",
+                frame,
+                client.audio_headers(satellite.session_id, i, question, final),
+            )
+        begins.of_session(satellite.session_id, 5)
+        os.kill(victim.pid(program), signal.SIGKILL)
+
+        ended = satellite.ended.of_session(satellite.session_id, 15).json()
+
+    assert ended["outcome"] in ("answered", "apologised")
+    assert ended["reply"]
+    begins.close()
+
+
 def test_timers_survive_kill_of_loqad(victim: Instance) -> None:
     bus = victim.bus
     bus.publish("skill.timer.start", {"duration_ms": 3_600_000, "label": "laundry"})
