@@ -130,7 +130,8 @@ std::optional<spoken_time> parse_spoken_time(std::string_view text) {
     take(words, {"at"});
     while (take_end(words, {"am"}) || take_end(words, {"a", "m"})) half = half_day::morning;
     while (take_end(words, {"pm"}) || take_end(words, {"p", "m"})) half = half_day::evening;
-    take_end(words, {"o'clock"}) || take_end(words, {"oclock"}) || take_end(words, {"sharp"});
+    for (const std::string_view end : {"o'clock", "oclock", "sharp"})
+        if (take_end(words, {end})) break;
 
     if (words.size() == 1 && (words[0] == "noon" || words[0] == "midday" || words[0] == "midnight")) {
         out.hour = words[0] == "midnight" ? 0 : 12;
@@ -168,8 +169,7 @@ std::optional<spoken_time> parse_spoken_time(std::string_view text) {
     int minute = 0;
     if (!relative && !words.empty()) {
         const bool colon = take(words, {":"});
-        if (take(words, {"oh"}) || take(words, {"o"})) {
-        }
+        if (!take(words, {"oh"})) take(words, {"o"});  // "seven oh five"
         const auto said = take_number(words);
         if (!said) return std::nullopt;
         minute = *said;
