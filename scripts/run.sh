@@ -31,7 +31,7 @@ exec {output}< <(exec "$loqa" up --data "$data")
 up=$!
 line=
 until [[ $line == ready ]]; do
-    if ! IFS= read -r -t 120 -u "$output" line; then
+    if ! IFS= read -r -t 300 -u "$output" line; then
         echo "run: Loqa did not come up; its own words are above. What may be missing: $loqa doctor" >&2
         exit 1
     fi
