@@ -237,11 +237,11 @@ result<std::unique_ptr<voice>> load_piper(const piper_config& config, espeak& ph
     auto file = read_voice_file(*folder / "config.json");
     if (!file) return fail(std::move(file));
     if (auto ok = phonemes.set_voice(file->espeak_voice); !ok) return fail(std::move(ok));
+    auto decoder = onnx::model::load(*folder / "decoder.onnx", {.threads = config.threads, .keep_memory = true});
+    if (!decoder) return fail(std::move(decoder));
     auto encoder = onnx::model::load(*folder / "encoder.onnx",
                                      {.threads = config.threads, .inputs = {"input", "input_lengths", "scales"}});
     if (!encoder) return fail(std::move(encoder));
-    auto decoder = onnx::model::load(*folder / "decoder.onnx", {.threads = config.threads, .keep_memory = true});
-    if (!decoder) return fail(std::move(decoder));
 
     auto name = folder->filename().string();
     auto loaded = std::make_unique<piper_voice>(std::move(name), config, std::move(*file), std::move(*encoder),

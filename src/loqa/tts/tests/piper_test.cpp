@@ -38,19 +38,29 @@ class Piper : public testing::Test {
 protected:
     void SetUp() override {
         if (!fs::exists(installed())) GTEST_SKIP() << "the voice is not installed: scripts/setup.sh";
+    }
+    // Loaded once for all: it takes seconds.
+    static void SetUpTestSuite() {
+        if (!fs::exists(installed())) return;
         auto loaded = espeak::load();
         ASSERT_TRUE(loaded) << loaded.error().text();
         espeak_ = std::move(*loaded);
+        auto voice = load_piper(config(), *espeak_);
+        ASSERT_TRUE(voice) << voice.error().text();
+        voice_ = std::move(*voice);
+    }
+    static void TearDownTestSuite() {
+        voice_.reset();
+        espeak_.reset();
     }
     static piper_config config() { return {.model = installed().string(), .threads = 1}; }
-    std::unique_ptr<espeak> espeak_;
+    static inline std::unique_ptr<espeak> espeak_;
+    static inline std::unique_ptr<voice> voice_;
 };
 
 TEST_F(Piper, SaysATextInPiecesThatGrow) {
-    auto voice = load_piper(config(), *espeak_);
-    ASSERT_TRUE(voice) << voice.error().text();
-    EXPECT_EQ((*voice)->sample_rate_hz(), 22'050);
-    auto pieces = say(**voice, "I set a timer for five minutes. It will ring at ten past seven.");
+    EXPECT_EQ(voice_->sample_rate_hz(), 22'050);
+    auto pieces = say(*voice_, "I set a timer for five minutes. It will ring at ten past seven.");
     ASSERT_TRUE(pieces) << pieces.error().text();
     ASSERT_GE(pieces->size(), 4U);
     EXPECT_LE(pieces->front().samples.size(), 12U * 256);
@@ -71,10 +81,8 @@ TEST_F(Piper, SaysATextInPiecesThatGrow) {
 }
 
 TEST_F(Piper, TextWithoutASoundIsOneEmptyPiece) {
-    auto voice = load_piper(config(), *espeak_);
-    ASSERT_TRUE(voice) << voice.error().text();
     for (const auto* text : {"", " ", "...", "\n\n"}) {
-        auto pieces = say(**voice, text);
+        auto pieces = say(*voice_, text);
         ASSERT_TRUE(pieces) << pieces.error().text();
         ASSERT_EQ(pieces->size(), 1U) << '"' << text << '"';
         EXPECT_TRUE(pieces->front().samples.empty());
