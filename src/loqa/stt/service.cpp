@@ -88,6 +88,11 @@ public:
         std::lock_guard lock(mutex_);
         return frames_.size();
     }
+    // When the frame that waits longest arrived.
+    std::optional<steady_time> oldest() const {
+        std::lock_guard lock(mutex_);
+        return frames_.empty() ? std::nullopt : std::optional(frames_.front().arrived);
+    }
 
 private:
     std::optional<item> take() {
@@ -244,7 +249,9 @@ private:
             if (auto item = inbox_.pop_until(deadline)) {
                 handle(std::move(*item));
             }
-            for (auto& [id, each] : ears_) each.hears.tick();
+            // While frames wait to be heard, a client has said nothing only until the oldest of them arrived.
+            const auto now = inbox_.oldest().value_or(with_.clock.steady());
+            for (auto& [id, each] : ears_) each.hears.tick(now);
             sweep();
         }
         for (auto& [id, each] : ears_) each.hears.cancel(false);

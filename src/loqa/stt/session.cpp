@@ -260,8 +260,8 @@ steady_time session::deadline() const {
     return last_frame_ + std::min(last_duration_, options_.client_timeout) + (now_ ? stall : options_.client_timeout);
 }
 
-void session::tick() {
-    if (clock_.steady() < deadline()) return;
+void session::tick(steady_time now) {
+    if (now < deadline()) return;
     if (now_) {
         now_->unsent.insert(now_->unsent.end(), pending_.begin(), pending_.end());
         pending_.clear();

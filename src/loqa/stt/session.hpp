@@ -97,7 +97,7 @@ public:
 
     // When tick() has something to do next if no frame comes.
     steady_time deadline() const;
-    void tick();
+    void tick(steady_time now);
 
     // Ends all that is not over yet; with `reading_too` also what only waits for its final reading.
     void cancel(bool reading_too);

@@ -70,7 +70,7 @@ protected:
     }
     void let_pass(milliseconds duration) {
         clock_.advance(duration);
-        session_.tick();
+        session_.tick(clock_.steady());
     }
 
     manual_clock clock_;
