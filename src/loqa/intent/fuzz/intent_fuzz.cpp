@@ -1,8 +1,8 @@
 // Templates and sentences that nobody meant well: the compiler refuses or compiles, the matcher answers, neither
 // crashes or hangs.
 //
-// The input is a template document, then a zero byte, then a sentence. Built with clang's libFuzzer (LOQA_FUZZ in
-// CMake).
+// The input is a template document, then a zero byte, then a sentence. run.sh builds this with libFuzzer and
+// runs it.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
