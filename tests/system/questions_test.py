@@ -141,7 +141,8 @@ def test_stages_are_told(ask: Callable[[str], Asked]) -> None:
 
     assert {"stt", "intent", "skill", "tts", "first_chunk", "playback", "total"} <= stages.keys()
     assert all(0 <= value < 5000 for value in stages.values()), stages
-    assert stages["stt"] + stages["tts"] <= stages["total"]
+    # The speaker's word that it plays may overtake the synthesiser's that it began, by a bus hop.
+    assert stages["stt"] + stages["tts"] <= stages["total"] + 10
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 48_000])
