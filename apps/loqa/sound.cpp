@@ -39,7 +39,8 @@ public:
 
 private:
     steady_time said_at(std::size_t bytes) const {
-        const std::chrono::duration<double> into(static_cast<double>(bytes / frame_bytes_) / format_.sample_rate_hz);
+        const auto frames = bytes / frame_bytes_;
+        const std::chrono::duration<double> into(static_cast<double>(frames) / format_.sample_rate_hz);
         return began_ + std::chrono::duration_cast<steady_time::duration>(into);
     }
 

@@ -73,7 +73,7 @@ public:
         auto interpreter = load_intents(settings.session, frame.log());
         if (!interpreter) return fail(std::move(interpreter));
 
-        auto made = std::make_unique<core>(frame);
+        auto made = std::make_unique<core>();
         auto events =
             store::event_store::open(store_options(settings.event_store), frame.clock(), frame.log(), frame.metrics());
         if (!events) return fail(std::move(events));
@@ -102,8 +102,6 @@ public:
         return made;
     }
 
-    explicit core(app::frame& frame) : frame_(frame) {}
-
     // Members would end in the reverse order of their declaration; here the order matters enough to be said.
     ~core() override {
         node_.reset();
@@ -124,7 +122,6 @@ private:
         return shown;
     }
 
-    app::frame& frame_;
     std::unique_ptr<store::event_store> store_;
     std::unique_ptr<timers::timer_service> timers_;
     std::unique_ptr<session::service> session_;
