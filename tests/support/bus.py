@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import nats
+import nats.errors
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,10 @@ class Bus:
 
     def request(self, subject: str, payload: dict | None = None, timeout: float = 2) -> Any:
         async def ask() -> Any:
-            return await self._connection.request(subject, json.dumps(payload or {}).encode(), timeout=timeout)
+            try:
+                return await self._connection.request(subject, json.dumps(payload or {}).encode(), timeout=timeout)
+            except nats.errors.NoRespondersError:
+                raise TimeoutError(f"nobody answers on {subject}") from None
 
         return json.loads(self._wait(ask(), timeout + 1).data)
 
