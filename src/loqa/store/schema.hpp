@@ -37,6 +37,7 @@ CREATE TABLE timers (
     remaining_ms INTEGER
 );
 )sql",
+    "ALTER TABLE timers ADD COLUMN action TEXT NOT NULL DEFAULT ''",
 };
 
 }  // namespace loqa::store

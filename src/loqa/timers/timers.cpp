@@ -50,8 +50,8 @@ public:
     }
 
     result<void> load() {
-        auto rows =
-            file_.prepare("SELECT id, label, session_id, target, pcm, state, duration_ms, ends_at_ms FROM timers");
+        auto rows = file_.prepare(
+            "SELECT id, label, session_id, target, pcm, state, duration_ms, ends_at_ms, action FROM timers");
         if (!rows) return fail(std::move(rows));
         for (;;) {
             auto row = rows->step();
@@ -62,6 +62,7 @@ public:
                                          .session_id = rows->text(2),
                                          .target = rows->text(3),
                                          .pcm = rows->integer(4) != 0,
+                                         .action = rows->text(8),
                                          .duration = milliseconds(rows->integer(6)),
                                          .ends_at = from_unix_ms(rows->integer(7)),
                                          .ringing = rows->text(5) == ringing_state}});
@@ -88,6 +89,9 @@ public:
         if (label.size() > max_label_bytes)
             return fail(errc::too_long, "a timer's name has at most {} bytes, this one has {}", max_label_bytes,
                         label.size());
+        if (asked.action.size() > max_action_bytes)
+            return fail(errc::too_long, "a timer's action has at most {} bytes, this one has {}", max_action_bytes,
+                        asked.action.size());
 
         std::lock_guard lock(mutex_);
         follow_wall_clock();
@@ -98,6 +102,7 @@ public:
                            .session_id = asked.session_id,
                            .target = asked.target,
                            .pcm = asked.pcm,
+                           .action = asked.action,
                            .duration = asked.at ? 0ms : asked.duration,
                            .ends_at = now + length}};
         if (!asked.at) one.due = clock_.steady() + length;
@@ -213,11 +218,14 @@ private:
 
     result<std::int64_t> insert(const timer& what) {
         auto row = file_.prepare(
-            "INSERT INTO timers (label, session_id, target, pcm, state, duration_ms, ends_at_ms) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id");
+            "INSERT INTO timers (label, session_id, target, pcm, state, duration_ms, ends_at_ms, action) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id");
         if (!row) return fail(std::move(row));
         row->bind(1, what.label).bind(2, what.session_id).bind(3, what.target).bind(4, std::int64_t{what.pcm});
-        row->bind(5, running_state).bind(6, what.duration.count()).bind(7, to_unix_ms(what.ends_at));
+        row->bind(5, running_state)
+            .bind(6, what.duration.count())
+            .bind(7, to_unix_ms(what.ends_at))
+            .bind(8, what.action);
         if (auto answered = row->step(); !answered) return fail(std::move(answered));
         const auto id = row->integer(0);
         if (auto committed = row->run(); !committed) return fail(std::move(committed));

@@ -23,6 +23,7 @@ namespace loqa::timers {
 
 inline constexpr std::size_t max_timers = 100;
 inline constexpr std::size_t max_label_bytes = 200;
+inline constexpr std::size_t max_action_bytes = 16u << 10;
 inline constexpr milliseconds shortest{1000};
 inline constexpr milliseconds longest{std::chrono::days{7}};
 
@@ -32,6 +33,7 @@ struct timer {
     std::string session_id;    // who set it
     std::string target;        // where it rings; empty: where loqad's default is
     bool pcm = false;          // whether that speaker takes raw PCM
+    std::string action;        // what to do when it rings, as its owner wrote it (JSON); empty: ring
     milliseconds duration{};   // 0 for a time of day
     wall_time ends_at{};       // as planned; the wall clock may have been set since
     milliseconds remaining{};  // as of the call that returned it, never below 0
@@ -43,6 +45,7 @@ struct new_timer {
     milliseconds duration{};
     std::string label, session_id, target;
     bool pcm = false;
+    std::string action;           // kept and handed back as it is
     std::optional<wall_time> at;  // instead of a duration: rings then, by the wall clock
 };
 
@@ -58,8 +61,8 @@ public:
     // Rings from now on, first what is overdue or was not acknowledged. Call once.
     virtual void run(on_ring ring) = 0;
 
-    // invalid_argument when shorter than shortest, too_long when longer than longest or in its label, busy when there
-    // are max_timers, io_failed when the disk says no.
+    // invalid_argument when shorter than shortest, too_long when longer than longest or in its label or action, busy
+    // when there are max_timers, io_failed when the disk says no.
     virtual result<timer> start(const new_timer& what) = 0;
 
     // Running and ringing ones, the next to ring first.

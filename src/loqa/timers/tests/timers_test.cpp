@@ -157,6 +157,26 @@ TEST_F(Timers, NeverGetTheNumberOfAnotherOne) {
     EXPECT_NE(service->start({.duration = 1min}).value().id, first);
 }
 
+TEST_F(Timers, HandBackTheActionTheyWereGivenAlsoAfterARestart) {
+    const std::string action = R"({"intent":"HassTurnOff","name":"lámp ☀"})";
+    ASSERT_TRUE(open()->start({.duration = 10min, .action = action}));
+    auto service = start_service();
+    EXPECT_EQ(service->list().value().at(0).action, action);
+    advance(*service, 10min);
+    const auto due = rung();
+    ASSERT_THAT(due, SizeIs(1));
+    EXPECT_EQ(due[0].action, action);
+}
+
+// As the first release made it.
+TEST_F(Timers, OfAnOlderFileHaveNoAction) {
+    ASSERT_TRUE(open()->start({.duration = 10min, .label = "tea"}));
+    ask("ALTER TABLE timers DROP COLUMN action; PRAGMA user_version = 1");
+    const auto all = open()->list().value();
+    ASSERT_THAT(labels(all), ElementsAre("tea"));
+    EXPECT_EQ(all[0].action, "");
+}
+
 struct refused_case {
     std::string name;
     new_timer what;
@@ -205,7 +225,11 @@ INSTANTIATE_TEST_SUITE_P(
                     refused_case{"a name that is a book",
                                  {.duration = 1min, .label = std::string(201, 'x')},
                                  errc::too_long,
-                                 "a timer's name has at most 200 bytes, this one has 201"}));
+                                 "a timer's name has at most 200 bytes, this one has 201"},
+                    refused_case{"an action that is a library",
+                                 {.duration = 1min, .action = std::string((16u << 10) + 1, 'x')},
+                                 errc::too_long,
+                                 "a timer's action has at most 16384 bytes, this one has 16385"}));
 
 TEST_F(Timers, TheBoundsThemselvesAreAllowed) {
     auto service = open();
