@@ -1,0 +1,29 @@
+// Who asks, and what is said to them: what the parts that answer intents have in common. Values without behaviour.
+#pragma once
+
+#include <string>
+
+#include "loqa/base/result.hpp"
+
+namespace loqa::session {
+
+struct asker {
+    std::string session_id;
+    std::string target;      // where the answer is heard
+    bool pcm = false;        // whether that speaker takes raw PCM
+    std::string last_reply;  // what was said last in this session, for "repeat that"; empty if nothing was
+};
+
+struct spoken_answer {
+    std::string text;            // empty: nothing is said
+    bool failed = false;         // text is an apology
+    bool stop_speaking = false;  // what is being said in the session now, and what rings, is to be silent
+    std::string reason;          // for a failure: an errc name
+};
+
+// The answer to what could not be done because of `e`.
+inline spoken_answer apology(const error& e, std::string text) {
+    return {.text = std::move(text), .failed = true, .reason = std::string(to_string(e.code))};
+}
+
+}  // namespace loqa::session
