@@ -80,3 +80,14 @@ def says(heard: str, expected: str) -> bool:
     """Whether the words of `expected` occur in `heard` one after the other."""
     haystack, needle = words(heard), words(expected)
     return any(haystack[i : i + len(needle)] == needle for i in range(len(haystack) - len(needle) + 1))
+
+
+def nearly_says(heard: str, expected: str) -> bool:
+    """Whether some words of `heard`, one after the other, are those of `expected` but for a letter here and there: a voice that
+    never says a sentence twice the same way is not heard the same way twice either."""
+    haystack, needle = words(heard), words(expected)
+    return any(
+        difflib.SequenceMatcher(None, "".join(haystack[i:j]), "".join(needle), autojunk=False).ratio() >= 0.8
+        for i in range(len(haystack))
+        for j in range(i + 1, min(len(haystack), i + len(needle) + 2) + 1)
+    )

@@ -80,15 +80,15 @@ def test_date(ask: Callable[[str], Asked]) -> None:
     answer = ask("what is the date today")
 
     today = datetime.now()
-    assert spoken.says(answer.spoken, f"{today:%B}"), answer
-    assert spoken.says(answer.spoken, str(today.day)), answer
+    assert spoken.nearly_says(answer.spoken, f"{today:%B}"), answer
+    assert spoken.nearly_says(answer.spoken, str(today.day)), answer
 
 
 @pytest.mark.usefixtures("no_timers")
 def test_set_a_timer(ask: Callable[[str], Asked], instance: Instance) -> None:
     answer = ask("set a timer for ten minutes")
 
-    assert spoken.says(answer.spoken, "ten minutes"), answer
+    assert spoken.nearly_says(answer.spoken, "ten minutes"), answer
     (timer,) = instance.loqa_json("timers")["timers"]
     assert timer["duration_s"] == 600
     assert 590 <= timer["seconds_remaining"] <= 600
@@ -100,8 +100,8 @@ def test_how_long_a_named_timer_has_left(ask: Callable[[str], Asked], instance: 
     ask("set a timer for twenty minutes")
     left = ask("how much time is left on the kitchen timer")
 
-    assert spoken.says(started.spoken, "thirty minutes"), started
-    assert spoken.says(left.spoken, "twenty nine minutes"), left
+    assert spoken.nearly_says(started.spoken, "thirty minutes"), started
+    assert spoken.nearly_says(left.spoken, "twenty nine minutes"), left
     assert sorted(timer["duration_s"] for timer in instance.loqa_json("timers")["timers"]) == [1200, 1800]
 
 
@@ -110,7 +110,8 @@ def test_cancel(ask: Callable[[str], Asked], instance: Instance) -> None:
     ask("set a timer for ten minutes")
     answer = ask("cancel my timer")
 
-    assert spoken.says(answer.spoken, "cancelled") or spoken.says(answer.spoken, "canceled"), answer
+    assert spoken.says(answer.reply, "cancelled"), answer
+    assert spoken.nearly_says(answer.spoken, "cancelled"), answer
     assert instance.loqa_json("timers")["timers"] == []
 
 
