@@ -2,8 +2,12 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/frame.hpp"
+#include "loqa/base/files.hpp"
+#include "loqa/base/text.hpp"
+#include "loqa/tts/cache.hpp"
 #include "loqa/tts/command.hpp"
 #include "loqa/tts/espeak.hpp"
 #include "loqa/tts/piper.hpp"
@@ -25,6 +29,14 @@ result<std::unique_ptr<tts::voice>> load_voice(const config::tts_settings& setti
         .hint("set tts.mode to piper or exec");
 }
 
+// What is said so often that it is worth having from the start: one reply a line. Lines that begin with # are notes.
+std::vector<std::string> usual_replies() {
+    std::vector<std::string> replies;
+    for (const auto& line : split(read_file(share_folder() / "replies" / "en.txt").value_or(""), '\n'))
+        if (const auto reply = trim(line); !reply.empty() && !reply.starts_with('#')) replies.emplace_back(reply);
+    return replies;
+}
+
 class speaking final : public app::part {
 public:
     static result<std::unique_ptr<app::part>> start(app::frame& frame);
@@ -34,6 +46,7 @@ private:
     // Each uses those above it.
     std::unique_ptr<tts::espeak> espeak_;
     std::unique_ptr<tts::voice> voice_, fallback_;
+    std::unique_ptr<tts::sound_cache> cache_;
     std::unique_ptr<tts::service> service_;
 };
 
@@ -53,15 +66,24 @@ result<std::unique_ptr<app::part>> speaking::start(app::frame& frame) {
     made->voice_ = std::move(*voice);
     made->fallback_ = tts::make_espeak_voice(*made->espeak_);
 
-    auto service = tts::service::start(frame.bus(), *made->voice_, made->fallback_.get(),
+    constexpr auto mebibyte = std::size_t{1} << 20;
+    made->cache_ = std::make_unique<tts::sound_cache>(
+        tts::cache_options{.memory_bytes = static_cast<std::size_t>(settings.cache_memory_mb) * mebibyte,
+                           .folder = settings.cache_path,
+                           .disk_bytes = static_cast<std::size_t>(settings.cache_disk_mb) * mebibyte},
+        frame.clock(), frame.metrics(), frame.log());
+
+    auto service = tts::service::start(frame.bus(), *made->voice_, made->fallback_.get(), *made->cache_,
                                        {.max_pending = static_cast<std::size_t>(settings.max_pending),
                                         .max_text_bytes = static_cast<std::size_t>(settings.max_text_bytes),
                                         .chunk_duration = settings.chunk_duration,
                                         .sample_rate_hz = settings.sample_rate_hz,
-                                        .channels = settings.channels},
+                                        .channels = settings.channels,
+                                        .default_privacy = frame.settings().event_store.retention_mode},
                                        frame.clock(), frame.metrics(), frame.tracer(), frame.log());
     if (!service) return fail(std::move(service));
     made->service_ = std::move(*service);
+    made->service_->warm(usual_replies());
     return made;
 }
 

@@ -110,6 +110,8 @@ struct tts_settings {
     int threads = 0;
     int max_pending = 0;
     int max_text_bytes = 0;
+    fs::path cache_path;
+    int cache_memory_mb = 0, cache_disk_mb = 0;
 };
 
 struct router_settings {

@@ -302,6 +302,7 @@ private:
         }
         if (out_.data_dir.empty()) out_.data_dir = default_data_folder();
         if (out_.event_store.path.empty()) out_.event_store.path = out_.data_dir / "events.db";
+        if (out_.tts.cache_path.empty()) out_.tts.cache_path = cache_folder() / "speech";
         if (!out_.bus.embedded && out_.bus.servers.empty())
             out_.bus.servers = {fmt::format("nats://127.0.0.1:{}", out_.bus.port == 0 ? 4222 : out_.bus.port)};
         if (out_.node.id.empty()) out_.node.id = host_name();

@@ -74,6 +74,10 @@ void read_into(field_reader& read, tts_request& m) {
         .text("trace_id", m.trace_id, max_id_bytes);
 }
 
+void read_into(field_reader& read, tts_prepare& m) {
+    read.text("text", m.text, max_text_bytes, true).text("voice", m.voice, max_id_bytes);
+}
+
 void read_into(field_reader& read, tts_audio& m) {
     read.text("session_id", m.session_id, max_id_bytes)
         .text("target", m.target, max_id_bytes)
@@ -276,6 +280,7 @@ template result<audio_frame> decode(std::string_view);
 template result<transcript> decode(std::string_view);
 template result<nlu_request> decode(std::string_view);
 template result<tts_request> decode(std::string_view);
+template result<tts_prepare> decode(std::string_view);
 template result<tts_audio> decode(std::string_view);
 template result<tts_done> decode(std::string_view);
 template result<tts_started> decode(std::string_view);
@@ -326,6 +331,12 @@ std::string encode(const tts_request& m) {
     put(j, "voice", m.voice);
     put(j, "target", m.target);
     put(j, "trace_id", m.trace_id);
+    return dump(j);
+}
+
+std::string encode(const tts_prepare& m) {
+    json j{{"text", m.text}};
+    put(j, "voice", m.voice);
     return dump(j);
 }
 

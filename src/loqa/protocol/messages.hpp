@@ -49,6 +49,11 @@ struct tts_request {
     std::string session_id, text, voice, target, trace_id;
 };
 
+// What may be asked for soon: it is synthesised, and nothing is played.
+struct tts_prepare {
+    std::string text, voice;
+};
+
 struct tts_audio {
     std::string session_id, target;
     std::int64_t sequence = 0;
@@ -162,6 +167,7 @@ std::string encode(const audio_frame&);
 std::string encode(const transcript&);
 std::string encode(const nlu_request&);
 std::string encode(const tts_request&);
+std::string encode(const tts_prepare&);
 std::string encode(const tts_audio&);
 std::string encode(const tts_done&);
 std::string encode(const tts_started&);

@@ -27,6 +27,7 @@ inline constexpr std::string_view audio_pcm = "audio.pcm";      // .<session>: r
 inline constexpr std::string_view tts_pcm = "tts.pcm";          // .<target>: raw PCM out
 inline constexpr std::string_view tts_started = "tts.started";  // the first samples of a reply were published
 inline constexpr std::string_view tts_cancel = "tts.cancel";
+inline constexpr std::string_view tts_prepare = "tts.prepare";  // may be asked for soon
 inline constexpr std::string_view stt_started = "stt.speech.started";
 inline constexpr std::string_view stt_error = "stt.error";
 inline constexpr std::string_view playback_started = "playback.started";  // a speaker took the first sample

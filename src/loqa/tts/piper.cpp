@@ -5,11 +5,13 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "loqa/base/ids.hpp"
 #include "loqa/onnx/installed.hpp"
 #include "loqa/onnx/model.hpp"
 #include "loqa/tts/clauses.hpp"
@@ -65,6 +67,21 @@ result<voice_file> read_voice_file(const fs::path& file) {
     }
 }
 
+// A change of how text becomes sound here takes a new number: what was kept of the old way is not said any more.
+constexpr int way_of_speaking = 1;
+constexpr std::uintmax_t largest_model = 1u << 30;
+
+result<std::string> identity_of(const fs::path& folder, std::span<const std::string_view> files,
+                                const piper_config& config) {
+    auto identity = fmt::format("piper {} {}", way_of_speaking, config.trim_lead);
+    for (const auto file : files) {
+        const auto content = read_file(folder / file, largest_model);
+        if (!content) return fail(content);
+        identity += " " + sha256_hex(std::as_bytes(std::span(*content)));
+    }
+    return identity;
+}
+
 // What the encoder made of a unit: `count` frames of `channels` values, channel by channel.
 struct frames {
     std::int64_t channels = 0, count = 0;
@@ -73,9 +90,10 @@ struct frames {
 
 class piper_voice final : public voice {
 public:
-    piper_voice(std::string name, piper_config config, voice_file file, std::unique_ptr<onnx::model> encoder,
-                std::unique_ptr<onnx::model> decoder, espeak& phonemes)
+    piper_voice(std::string name, std::string identity, piper_config config, voice_file file,
+                std::unique_ptr<onnx::model> encoder, std::unique_ptr<onnx::model> decoder, espeak& phonemes)
         : name_(std::move(name)),
+          identity_(std::move(identity)),
           config_(std::move(config)),
           file_(std::move(file)),
           encoder_(std::move(encoder)),
@@ -83,6 +101,7 @@ public:
           phonemes_(phonemes) {}
 
     std::string name() const override { return name_; }
+    std::string identity() const override { return identity_; }
     int sample_rate_hz() const override { return file_.sample_rate_hz; }
     const piper_config& config() const { return config_; }
     result<std::unique_ptr<speech>> speak(std::string_view text) override;
@@ -151,7 +170,7 @@ private:
         return numbers;
     }
 
-    const std::string name_;
+    const std::string name_, identity_;
     const piper_config config_;
     const voice_file file_;
     const std::unique_ptr<onnx::model> encoder_, decoder_;
@@ -243,9 +262,11 @@ result<std::unique_ptr<voice>> load_piper(const piper_config& config, espeak& ph
                                      {.threads = config.threads, .inputs = {"input", "input_lengths", "scales"}});
     if (!encoder) return fail(std::move(encoder));
 
+    auto identity = identity_of(*folder, files, config);
+    if (!identity) return fail(std::move(identity));
     auto name = folder->filename().string();
-    auto loaded = std::make_unique<piper_voice>(std::move(name), config, std::move(*file), std::move(*encoder),
-                                                std::move(*decoder), phonemes);
+    auto loaded = std::make_unique<piper_voice>(std::move(name), std::move(*identity), config, std::move(*file),
+                                                std::move(*encoder), std::move(*decoder), phonemes);
     auto said = say_all(*loaded, "This voice is ready, and will answer as soon as it is asked to.");
     if (!said) return fail(std::move(said));
     return loaded;

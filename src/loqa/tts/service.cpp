@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -11,9 +13,10 @@
 
 #include "loqa/audio/pcm.hpp"
 #include "loqa/audio/resample.hpp"
-#include "loqa/base/bounded_queue.hpp"
+#include "loqa/base/process.hpp"
 #include "loqa/protocol/messages.hpp"
 #include "loqa/protocol/subjects.hpp"
+#include "loqa/tts/synthesis.hpp"
 
 namespace loqa::tts {
 
@@ -36,6 +39,19 @@ struct job {
     std::optional<steady_time> deadline;  // of the turn's budget: nobody waits for a reply that begins after it
     telemetry::timed_span queued;
     std::atomic<bool> cancelled{false};
+
+    // The synthesis thread's alone.
+    std::shared_ptr<synthesis> sound;  // null until it is begun
+    bool cached = false;               // the sound was whole when it was begun
+    bool degraded = false;             // the fallback says it
+    steady_time begun;
+    telemetry::trace_context parent;
+    std::optional<telemetry::timed_span> whole, first;
+    std::optional<audio::resampler> to_rate;
+    std::size_t taken = 0;  // samples of the sound that were published, or wait in the resampler
+    std::size_t sent = 0;   // samples that were published
+    std::int64_t sequence = 0;
+    bool over = false;
 };
 
 // The counters and histograms, made once.
@@ -51,6 +67,14 @@ public:
           audio_ms(metrics.counter("loqa_tts_audio_ms_total", "Milliseconds of speech that were published")),
           unreadable(metrics.counter("loqa_tts_unreadable_total", "Messages that could not be read")),
           metrics_(metrics) {}
+
+    // `outcome` is made, kept (it was there), joined (it was asked for while it was made), dropped or failed.
+    void count_ahead(std::string_view outcome) {
+        metrics_
+            .counter("loqa_tts_prepares_total", "Texts to synthesise ahead, by what became of them",
+                     {{"outcome", std::string(outcome)}})
+            .add();
+    }
 
     // `outcome` is "completed" or an errc's name.
     void count(std::string_view outcome) {
@@ -68,18 +92,19 @@ private:
 
 class bus_service final : public service {
 public:
-    bus_service(bus::connection& bus, voice& voice, tts::voice* fallback, const service_options& options,
-                const clock& clock, telemetry::metrics& metrics, telemetry::tracer& tracer, telemetry::logger log)
+    bus_service(bus::connection& bus, voice& voice, tts::voice* fallback, sound_cache& cache,
+                const service_options& options, const clock& clock, telemetry::metrics& metrics,
+                telemetry::tracer& tracer, telemetry::logger log)
         : bus_(bus),
           voice_(voice),
           fallback_(fallback),
+          cache_(cache),
           options_(options),
           clock_(clock),
           instruments_(metrics),
           tracer_(tracer),
           log_(std::move(log)),
-          unreadable_(log_, clock_),
-          queue_(options.max_pending, overflow::reject_newest) {}
+          unreadable_(log_, clock_) {}
 
     result<void> open() {
         worker_ = std::jthread([this] { work(); });
@@ -87,6 +112,10 @@ public:
                                        [this](bus::message message) { on_request(std::move(message)); });
         if (!requests) return fail(std::move(requests));
         requests_ = std::move(*requests);
+        auto prepares = bus_.subscribe(subject::tts_prepare, protocol::group::tts,
+                                       [this](bus::message message) { on_prepare(message); });
+        if (!prepares) return fail(std::move(prepares));
+        prepares_ = std::move(*prepares);
         // Not in the group: whoever has the request must hear of it.
         auto cancels = bus_.subscribe(subject::tts_cancel, [this](bus::message message) { on_cancel(message); });
         if (!cancels) return fail(std::move(cancels));
@@ -96,14 +125,30 @@ public:
 
     ~bus_service() override {
         requests_.reset();
+        prepares_.reset();
         finish_by_ = clock_.steady() + options_.finish_within;
-        ending_ = true;
-        queue_.close();
+        {
+            std::lock_guard lock(mutex_);
+            ending_ = true;
+        }
+        changed_.notify_all();
         if (worker_.joinable()) worker_.join();
         cancels_.reset();
     }
 
+    void warm(std::vector<std::string> texts) override {
+        std::lock_guard lock(mutex_);
+        for (auto& text : texts) to_warm_.push_back({std::move(text), trace::disk});
+        changed_.notify_all();
+    }
+
 private:
+    // A text to be made before anybody asked for it.
+    struct ahead {
+        std::string text;
+        trace leaves = trace::none;
+    };
+
     void on_request(bus::message message) {
         auto request = protocol::decode<tts_request>(message.payload);
         if (!request) return drop_unreadable(message, request.error());
@@ -119,22 +164,42 @@ private:
                                       .hint("raise tts.max_text_bytes"));
         {
             std::lock_guard lock(mutex_);
-            live_.push_back(asked);
+            if (waiting_.size() < options_.max_pending) {
+                waiting_.push_back(asked);
+                instruments_.pending.set(static_cast<double>(waiting_.size()));
+                changed_.notify_all();
+                return;
+            }
         }
-        if (!queue_.push(asked)) {
-            forget(asked);
-            return refuse(*asked, fail(errc::busy, "{} replies wait already", options_.max_pending)
-                                      .hint("raise tts.max_pending, or run loqa-tts on one more node"));
+        refuse(*asked, fail(errc::busy, "{} replies wait already", options_.max_pending)
+                           .hint("raise tts.max_pending, or run loqa-tts on one more node"));
+    }
+
+    // Nobody waits for these: what is too long or too much is dropped without a word.
+    void on_prepare(const bus::message& message) {
+        auto prepare = protocol::decode<protocol::tts_prepare>(message.payload);
+        if (!prepare) return drop_unreadable(message, prepare.error());
+        std::lock_guard lock(mutex_);
+        if (prepare->text.size() > options_.max_text_bytes) return instruments_.count_ahead("dropped");
+        if (to_prepare_.size() >= options_.max_prepares) {
+            to_prepare_.pop_front();  // the oldest guess is the least likely to be right
+            instruments_.count_ahead("dropped");
         }
-        instruments_.pending.set(static_cast<double>(queue_.size()));
+        to_prepare_.push_back({std::move(prepare->text), trace::none});
+        changed_.notify_all();
     }
 
     void on_cancel(const bus::message& message) {
         auto cancel = protocol::decode<protocol::tts_cancel>(message.payload);
         if (!cancel) return drop_unreadable(message, cancel.error());
         std::lock_guard lock(mutex_);
-        for (const auto& each : live_)
-            if (each->request.session_id == cancel->session_id) each->cancelled = true;
+        const auto cancel_in = [&](const auto& all) {
+            for (const auto& each : all)
+                if (each->request.session_id == cancel->session_id) each->cancelled = true;
+        };
+        cancel_in(waiting_);
+        cancel_in(speaking_);
+        changed_.notify_all();
     }
 
     void drop_unreadable(const bus::message& message, const error& why) {
@@ -142,23 +207,32 @@ private:
         unreadable_("dropped a message of {} bytes on {}: {}", message.payload.size(), message.subject, why.message);
     }
 
-    void forget(const std::shared_ptr<job>& done) {
-        std::lock_guard lock(mutex_);
-        std::erase(live_, done);
-    }
-
+    // One step at a time, the most urgent first: a piece of a reply, else a piece of what is made ahead.
     void work() {
-        while (auto next = queue_.pop()) {
-            instruments_.pending.set(static_cast<double>(queue_.size()));
-            auto& asked = **next;
-            asked.queued.end();
-            const auto parent = telemetry::parse_traceparent(asked.turn.traceparent).value_or(asked.queued.context());
-            if (auto said = say(asked, parent); said) {
-                finish(asked, parent, {});
-            } else {
-                refuse(asked, said.error());
+        name_this_thread("synthesis");
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            if (speaking_.empty() && !waiting_.empty()) {
+                speaking_.push_back(std::move(waiting_.front()));
+                waiting_.pop_front();
+                instruments_.pending.set(static_cast<double>(waiting_.size()));
             }
-            forget(*next);
+            if (!speaking_.empty()) {
+                const auto next = speaking_.front();
+                lock.unlock();
+                step(*next);
+                lock.lock();
+                if (next->over) std::erase(speaking_, next);
+                continue;
+            }
+            if (ending_) return;
+            if (next_ahead()) {
+                lock.unlock();
+                step_ahead();
+                lock.lock();
+                continue;
+            }
+            changed_.wait(lock);
         }
     }
 
@@ -169,87 +243,163 @@ private:
         return std::nullopt;
     }
 
-    result<void> say(const job& asked, const telemetry::trace_context& parent) {
-        const auto begun = clock_.steady();
-        if (auto why = called_off(asked)) return std::unexpected(*why);
-        if (asked.deadline && begun >= *asked.deadline)
-            return fail(errc::timed_out, "the turn's time was over before its reply was begun");
+    // Publishes what there is and was not published yet; where there is nothing, makes a piece first.
+    void step(job& asked) {
+        if (auto why = called_off(asked)) return give_up(asked, *why);
+        if (!asked.sound) {
+            if (auto ok = begin(asked); !ok) return give_up(asked, ok.error());
+        }
+        if (asked.taken == asked.sound->samples().size() && !asked.sound->whole() && !asked.sound->failed())
+            asked.sound->make_piece(cache_);
+        if (auto why = called_off(asked)) return give_up(asked, *why);
+        if (asked.sound->failed() && asked.taken == asked.sound->samples().size()) {
+            const auto why = *asked.sound->failed();
+            if (!fallback_ || asked.degraded || asked.sequence > 0 || why.code != errc::engine_failed)
+                return give_up(asked, why);
+            say_degraded(asked, why);
+            asked.degraded = true;
+            asked.whole->set("voice", fallback_->name());
+            asked.sound = std::make_shared<synthesis>("", asked.request.text, *fallback_);
+            auto to_rate = audio::resampler::create(asked.sound->sample_rate_hz(), options_.sample_rate_hz);
+            if (!to_rate) return give_up(asked, to_rate.error());
+            asked.to_rate = std::move(*to_rate);
+            return;
+        }
+        if (auto ok = publish_new(asked); !ok) return give_up(asked, ok.error());
+        if (asked.sound->whole() && asked.taken == asked.sound->samples().size()) complete(asked);
+    }
 
-        telemetry::timed_span whole(tracer_, clock_, "tts.synthesise", parent);
-        telemetry::timed_span first(tracer_, clock_, "tts.first_chunk", whole.context());
-        std::int64_t sequence = 0;
-        auto said = stream(voice_, asked, whole.context(), first, sequence);
-        if (!said && fallback_ && sequence == 0 && said.error().code == errc::engine_failed) {
-            say_degraded(asked, whole.context(), said.error());
-            whole.set("voice", fallback_->name());
-            said = stream(*fallback_, asked, whole.context(), first, sequence);
-        }
-        const auto took = to_ms(clock_.steady() - begun);
-        if (!said) {
-            first.fail(said.error().message);
-            whole.fail(said.error().message);
-            return fail(std::move(said));
-        }
-        whole.set("audio_ms", fmt::format("{:.0f}", *said));
-        instruments_.synthesis_ms.observe(took);
-        instruments_.audio_ms.add(*said);
-        log_.debug("said {} bytes: {:.0f} ms of speech in {:.0f} ms", asked.request.text.size(), *said, took);
+    result<void> begin(job& asked) {
+        asked.queued.end();
+        asked.begun = clock_.steady();
+        if (asked.deadline && asked.begun >= *asked.deadline)
+            return fail(errc::timed_out, "the turn's time was over before its reply was begun");
+        asked.parent = telemetry::parse_traceparent(asked.turn.traceparent).value_or(asked.queued.context());
+        asked.whole.emplace(tracer_, clock_, "tts.synthesise", asked.parent);
+        asked.first.emplace(tracer_, clock_, "tts.first_chunk", asked.whole->context());
+        asked.sound = sound_of(asked.request.text, leaves(asked.turn));
+        asked.cached = asked.sound->whole();
+        auto to_rate = audio::resampler::create(asked.sound->sample_rate_hz(), options_.sample_rate_hz);
+        if (!to_rate) return fail(std::move(to_rate));
+        asked.to_rate = std::move(*to_rate);
         return {};
     }
 
-    // Publishes the reply; gives the milliseconds of speech. Ends `first` with the first samples; `sequence` is the
-    // number of the next message.
-    result<double> stream(voice& by, const job& asked, const telemetry::trace_context& context,
-                          telemetry::timed_span& first, std::int64_t& sequence) {
-        auto speech = by.speak(asked.request.text);
-        if (!speech) return fail(std::move(speech));
-        auto to_rate = audio::resampler::create(by.sample_rate_hz(), options_.sample_rate_hz);
-        if (!to_rate) return fail(std::move(to_rate));
+    trace leaves(const protocol::turn_headers& turn) const {
+        const auto& scope = turn.privacy.empty() ? options_.default_privacy : turn.privacy;
+        return scope == "ephemeral" || voice_.identity().empty() ? trace::none : trace::disk;
+    }
+
+    // The sound of a text: kept, or under way already, or to be made from here on.
+    std::shared_ptr<synthesis> sound_of(const std::string& text, trace leaves) {
+        const auto key = key_of(text);
+        if (ahead_ && ahead_->key() == key && !ahead_->failed()) {
+            instruments_.count_ahead("joined");
+            auto joined = std::exchange(ahead_, nullptr);
+            joined->may_leave(leaves);
+            return joined;
+        }
+        if (const auto kept = cache_.find(key, leaves)) return std::make_shared<synthesis>(key, text, *kept);
+        auto made = std::make_shared<synthesis>(key, text, voice_);
+        made->may_leave(leaves);
+        return made;
+    }
+
+    std::string key_of(const std::string& text) const {
+        const auto identity = voice_.identity();
+        return sound_cache::key(identity.empty() ? voice_.name() : identity, text);
+    }
+
+    // With mutex_ held. Whether there is something to make ahead; what it is stands in ahead_.
+    bool next_ahead() {
+        while (!ahead_) {
+            auto& from = to_prepare_.empty() ? to_warm_ : to_prepare_;
+            if (from.empty()) return false;
+            const auto wanted = std::move(from.front());
+            from.pop_front();
+            const auto key = key_of(wanted.text);
+            if (wanted.text.empty()) continue;
+            if (cache_.has(key)) {
+                instruments_.count_ahead("kept");
+                continue;
+            }
+            ahead_ = std::make_shared<synthesis>(key, wanted.text, voice_);
+            if (!voice_.identity().empty()) ahead_->may_leave(wanted.leaves);
+        }
+        return true;
+    }
+
+    void step_ahead() {
+        ahead_->make_piece(cache_);
+        if (!ahead_->whole() && !ahead_->failed()) return;
+        instruments_.count_ahead(ahead_->failed() ? "failed" : "made");
+        if (ahead_->failed()) log_.debug("nothing was made ahead: {}", ahead_->failed()->message);
+        ahead_.reset();
+    }
+
+    result<void> publish_new(job& asked) {
+        const auto& all = asked.sound->samples();
+        const bool last = asked.sound->whole();
+        std::vector<float> samples;
+        const auto fresh = audio::pcm_view(all).subspan(asked.taken);
+        if (auto ok = asked.to_rate->process(fresh, samples, last); !ok) return fail(std::move(ok));
+        asked.taken = all.size();
 
         const auto chunk_samples = std::max<std::size_t>(
             1, static_cast<std::size_t>(options_.sample_rate_hz * options_.chunk_duration.count() / 1000));
-        std::size_t samples_sent = 0;
-        for (bool last = false; !last;) {
-            auto made = (*speech)->next();
-            if (!made) return fail(std::move(made));
-            if (auto why = called_off(asked)) return std::unexpected(*why);
-            last = made->last;
-            std::vector<float> samples;
-            if (auto ok = to_rate->process(made->samples, samples, last); !ok) return fail(std::move(ok));
-
-            audio::pcm_view rest(samples);
-            do {
-                const auto chunk = rest.first(std::min(chunk_samples, rest.size()));
-                rest = rest.subspan(chunk.size());
-                const bool final = last && rest.empty();
-                // A reply without a sound has no frames at all; one with sounds has its last frame marked.
-                if (chunk.empty() && !(final && sequence > 0)) break;
-                if (auto sent = send(asked, context, sequence, chunk, final); !sent) return fail(std::move(sent));
-                if (sequence++ == 0) {
-                    first.end();
-                    say_started(asked, context);
-                }
-                samples_sent += chunk.size();
-            } while (!rest.empty());
-        }
-        return 1000.0 * static_cast<double>(samples_sent) / options_.sample_rate_hz;
+        audio::pcm_view rest(samples);
+        do {
+            const auto chunk = rest.first(std::min(chunk_samples, rest.size()));
+            rest = rest.subspan(chunk.size());
+            const bool final = last && rest.empty();
+            // A reply without a sound has no frames at all; one with sounds has its last frame marked.
+            if (chunk.empty() && !(final && asked.sequence > 0)) break;
+            if (auto sent = send(asked, chunk, final); !sent) return fail(std::move(sent));
+            if (asked.sequence++ == 0) {
+                asked.first->end();
+                say_started(asked);
+            }
+            asked.sent += chunk.size();
+        } while (!rest.empty());
+        return {};
     }
 
-    result<void> send(const job& asked, const telemetry::trace_context& context, std::int64_t sequence,
-                      audio::pcm_view chunk, bool final) {
+    void complete(job& asked) {
+        const auto took = to_ms(clock_.steady() - asked.begun);
+        const auto audio_ms = 1000.0 * static_cast<double>(asked.sent) / options_.sample_rate_hz;
+        asked.whole->set("audio_ms", fmt::format("{:.0f}", audio_ms));
+        asked.whole->set("cached", asked.cached ? "yes" : "no");
+        asked.whole->end();
+        instruments_.synthesis_ms.observe(took);
+        instruments_.audio_ms.add(audio_ms);
+        log_.debug("said {} bytes: {:.0f} ms of speech in {:.0f} ms", asked.request.text.size(), audio_ms, took);
+        asked.over = true;
+        finish(asked, asked.parent, {});
+    }
+
+    void give_up(job& asked, const error& why) {
+        if (asked.first) asked.first->fail(why.message);
+        if (asked.whole) asked.whole->fail(why.message);
+        asked.first.reset();
+        asked.whole.reset();
+        asked.over = true;
+        refuse(asked, why);
+    }
+
+    result<void> send(const job& asked, audio::pcm_view chunk, bool final) {
         auto pcm = options_.channels == 2 ? audio::to_s16le(on_both_sides(chunk)) : audio::to_s16le(chunk);
-        auto headers = headers_of(asked, context);
+        auto headers = headers_of(asked, asked.whole->context());
         if (asked.turn.audio == protocol::audio_form::json)
             return bus_.publish(subject::tts_audio,
                                 protocol::encode(protocol::tts_audio{.session_id = asked.request.session_id,
                                                                      .target = asked.request.target,
-                                                                     .sequence = sequence,
+                                                                     .sequence = asked.sequence,
                                                                      .sample_rate = options_.sample_rate_hz,
                                                                      .channels = options_.channels,
                                                                      .pcm = std::move(pcm),
                                                                      .final = final}),
                                 headers);
-        headers.emplace_back(header::sequence, fmt::to_string(sequence));
+        headers.emplace_back(header::sequence, fmt::to_string(asked.sequence));
         headers.emplace_back(header::sample_rate, fmt::to_string(options_.sample_rate_hz));
         headers.emplace_back(header::channels, fmt::to_string(options_.channels));
         if (final) headers.emplace_back(header::last, "1");
@@ -275,18 +425,18 @@ private:
         return headers;
     }
 
-    void say_started(const job& asked, const telemetry::trace_context& context) {
+    void say_started(const job& asked) {
         const auto waited = to_ms(clock_.steady() - asked.arrived);
         instruments_.first_chunk_ms.observe(waited);
         publish(subject::tts_started,
                 protocol::encode(protocol::tts_started{.session_id = asked.request.session_id,
                                                        .target = asked.request.target,
                                                        .first_chunk_ms = waited,
-                                                       .cached = false}),
-                headers_of(asked, context));
+                                                       .cached = asked.cached}),
+                headers_of(asked, asked.whole->context()));
     }
 
-    void say_degraded(const job& asked, const telemetry::trace_context& context, const error& why) {
+    void say_degraded(const job& asked, const error& why) {
         log_.error(why, {{"session", asked.request.session_id}, {"said_by", fallback_->name()}});
         publish(subject::session_degraded,
                 protocol::encode(protocol::session_degraded{.session_id = asked.request.session_id,
@@ -294,7 +444,7 @@ private:
                                                             .stage = "tts",
                                                             .reason = std::string(to_string(why.code)),
                                                             .message = why.message}),
-                headers_of(asked, context));
+                headers_of(asked, asked.whole->context()));
     }
 
     void refuse(job& asked, const error& why) {
@@ -328,28 +478,35 @@ private:
     bus::connection& bus_;
     voice& voice_;
     voice* const fallback_;
+    sound_cache& cache_;
     const service_options options_;
     const clock& clock_;
     instruments instruments_;
     telemetry::tracer& tracer_;
     const telemetry::logger log_;
     telemetry::rate_limited unreadable_;
-    bounded_queue<std::shared_ptr<job>> queue_;
+    std::shared_ptr<synthesis> ahead_;  // made when no reply waits; the synthesis thread's alone
+
     std::mutex mutex_;
-    std::vector<std::shared_ptr<job>> live_;  // queued or being said: what a cancel can reach; under mutex_
-    steady_time finish_by_;                   // written before ending_ is set
+    std::condition_variable changed_;
+    // Under mutex_.
+    std::deque<std::shared_ptr<job>> waiting_, speaking_;
+    std::deque<ahead> to_prepare_, to_warm_;
+
+    steady_time finish_by_;  // written before ending_ is set
     std::atomic<bool> ending_{false};
     std::jthread worker_;
-    std::unique_ptr<bus::subscription> requests_, cancels_;
+    std::unique_ptr<bus::subscription> requests_, prepares_, cancels_;
 };
 
 }  // namespace
 
 result<std::unique_ptr<service>> service::start(bus::connection& bus, voice& voice, tts::voice* fallback,
-                                                const service_options& options, const clock& clock,
+                                                sound_cache& cache, const service_options& options, const clock& clock,
                                                 telemetry::metrics& metrics, telemetry::tracer& tracer,
                                                 telemetry::logger log) {
-    auto made = std::make_unique<bus_service>(bus, voice, fallback, options, clock, metrics, tracer, std::move(log));
+    auto made =
+        std::make_unique<bus_service>(bus, voice, fallback, cache, options, clock, metrics, tracer, std::move(log));
     if (auto ok = made->open(); !ok) return fail(std::move(ok));
     return made;
 }

@@ -6,11 +6,16 @@
 // an errc's name. One thread synthesises, so replies to one target keep their order. The handlers of the bus put
 // requests in a bounded queue and never wait.
 //
+// A reply that was said before comes from the cache. tts.prepare names a text that may be asked for soon: it is made
+// while no reply waits, piece by piece, and played to nobody; whoever asks for it meanwhile gets what there is at once.
+//
 // When the voice fails before its first sample, a fallback says the reply, and session.degraded says that it did.
 #pragma once
 
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "loqa/base/clock.hpp"
 #include "loqa/base/result.hpp"
@@ -18,6 +23,7 @@
 #include "loqa/telemetry/log.hpp"
 #include "loqa/telemetry/metrics.hpp"
 #include "loqa/telemetry/trace.hpp"
+#include "loqa/tts/cache.hpp"
 #include "loqa/tts/voice.hpp"
 
 namespace loqa::tts {
@@ -25,22 +31,27 @@ namespace loqa::tts {
 struct service_options {
     std::size_t max_pending = 32;  // requests that wait; one more is refused with busy
     std::size_t max_text_bytes = 4096;
-    milliseconds chunk_duration{400};  // the longest message of samples
-    int sample_rate_hz = 22'050;       // of what is published; the voice's samples are converted
-    int channels = 1;                  // 2: the same on both
-    seconds finish_within{3};          // what is asked for when the service ends is said until then, or cancelled
+    milliseconds chunk_duration{400};         // the longest message of samples
+    int sample_rate_hz = 22'050;              // of what is published; the voice's samples are converted
+    int channels = 1;                         // 2: the same on both
+    std::size_t max_prepares = 4;             // texts to make ahead that wait; one more pushes out the oldest
+    std::string default_privacy = "session";  // of requests that name no scope; what is ephemeral stays off the disk
+    seconds finish_within{3};  // what is asked for when the service ends is said until then, or cancelled
 };
 
 class service {
 public:
     // The arguments outlive the service. `fallback` may be null.
     static result<std::unique_ptr<service>> start(bus::connection& bus, voice& voice, tts::voice* fallback,
-                                                  const service_options& options, const clock& clock,
-                                                  telemetry::metrics& metrics, telemetry::tracer& tracer,
-                                                  telemetry::logger log);
+                                                  sound_cache& cache, const service_options& options,
+                                                  const clock& clock, telemetry::metrics& metrics,
+                                                  telemetry::tracer& tracer, telemetry::logger log);
 
     // Takes no more requests, and ends those it has: see finish_within.
     virtual ~service() = default;
+
+    // Has these in the cache soon, in this order, without keeping anybody waiting.
+    virtual void warm(std::vector<std::string> texts) = 0;
 };
 
 }  // namespace loqa::tts

@@ -32,6 +32,10 @@ public:
     virtual std::string name() const = 0;
     virtual int sample_rate_hz() const = 0;
 
+    // All that the samples depend on beside the text, such as a hash of the model's files and the settings: what was
+    // said is kept on the disk under it. Empty when that cannot be known.
+    virtual std::string identity() const { return {}; }
+
     // Text without a sound gives one empty piece.
     virtual result<std::unique_ptr<speech>> speak(std::string_view text) = 0;
 };

@@ -1,7 +1,9 @@
 #include "loqa/tts/service.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -31,6 +33,7 @@ public:
     int sample_rate_hz() const override { return 10'000; }
     result<std::unique_ptr<speech>> speak(std::string_view text) override;
 
+    int spoken() const { return spoken_; }  // how many texts were begun
     void shut() { allow(0); }
     void open() { allow(std::numeric_limits<int>::max()); }
     void let_through(int pieces) { allow(pieces); }
@@ -59,6 +62,7 @@ private:
     }
     mutable std::mutex mutex_;
     mutable std::condition_variable changed_;
+    std::atomic<int> spoken_ = 0;
     mutable int waiting_ = 0;
     mutable int allowed_ = std::numeric_limits<int>::max();
 };
@@ -82,14 +86,15 @@ private:
 };
 
 result<std::unique_ptr<speech>> fake_voice::speak(std::string_view text) {
+    ++spoken_;
     return std::make_unique<fake_speech>(*this, std::string(text));
 }
 
 class Service : public testing::Test {
 protected:
     void start(service_options options = {.sample_rate_hz = 10'000}, voice* fallback = nullptr) {
-        auto started =
-            service::start(bus_, voice_, fallback, options, clock_, metrics_, tracer_, telemetry::logger::silent());
+        auto started = service::start(bus_, voice_, fallback, cache_, options, clock_, metrics_, tracer_,
+                                      telemetry::logger::silent());
         ASSERT_TRUE(started) << started.error().text();
         service_ = std::move(*started);
     }
@@ -123,6 +128,7 @@ protected:
     manual_clock clock_;
     telemetry::metrics metrics_;
     telemetry::tracer tracer_{"test", {}, metrics_, telemetry::logger::silent()};
+    sound_cache cache_{{}, clock_, metrics_, telemetry::logger::silent()};
     std::unique_ptr<service> service_;
 };
 
@@ -153,10 +159,10 @@ TEST_F(Service, AnswersInJsonFramesThatEndWithTheFinalOne) {
 
 TEST_F(Service, AnswersInPlainSamplesWhenTheSessionSpeaksThem) {
     start();
-    for (const auto& [session, target, subject] :
-         {std::tuple{"s1", "living room", "tts.pcm.living%20room"}, std::tuple{"s2", "", "tts.pcm.s2"}}) {
+    for (const auto& [text, session, target, subject] :
+         {std::tuple{"ab", "s1", "living room", "tts.pcm.living%20room"}, std::tuple{"ba", "s2", "", "tts.pcm.s2"}}) {
         bus_.forget_published();
-        ask("ab", session, target,
+        ask(text, session, target,
             {{"Loqa-Audio", "pcm"},
              {"Loqa-Turn", "t1"},
              {"traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}});
@@ -231,7 +237,7 @@ TEST_F(Service, TextWithoutASoundIsDoneAtOnce) {
 TEST_F(Service, KeepsTheOrderOfRequests) {
     start();
     voice_.shut();
-    for (const auto* session : {"a", "b", "c"}) ask("xy", session, "kitchen");
+    for (const auto& [session, text] : {std::pair{"a", "xy"}, {"b", "yx"}, {"c", "xx"}}) ask(text, session, "kitchen");
     voice_.open();
     std::vector<std::string> order;
     for (const auto& each : done(3)) order.push_back(each.session_id);
@@ -383,6 +389,100 @@ TEST_F(Service, AFallbackSaysWhatTheVoiceCannot) {
     EXPECT_EQ(done(1).at(0).error, "engine_failed");
     EXPECT_EQ(frames().size(), 2U);
     EXPECT_TRUE(bus_.published("session.degraded").empty());
+}
+
+bool cached(const bus::message& started) { return protocol::decode<protocol::tts_started>(started.payload)->cached; }
+
+TEST_F(Service, SaysAgainWhatItSaidBeforeWithoutMakingItAgain) {
+    start();
+    ask("abc", "s1");
+    ask("abc", "s2");
+    ask("abd", "s3");
+    ASSERT_EQ(done(3).size(), 3U);
+    const auto started = bus_.published("tts.started");
+    ASSERT_EQ(started.size(), 3U);
+    EXPECT_FALSE(cached(started[0]));
+    EXPECT_TRUE(cached(started[1]));
+    EXPECT_FALSE(cached(started[2]));
+    EXPECT_EQ(voice_.spoken(), 2);
+    std::map<std::string, std::string> said;
+    for (const auto& frame : frames()) said[frame.session_id] += frame.pcm;
+    EXPECT_EQ(said["s1"], said["s2"]);
+    EXPECT_EQ(frames().back().final, true);
+    EXPECT_EQ(std::ranges::count_if(frames(), &tts_audio::final), 3);
+}
+
+TEST_F(Service, WhatWasPreparedIsThereWhenItIsAskedFor) {
+    start();
+    ASSERT_TRUE(bus_.publish("tts.prepare", protocol::encode(protocol::tts_prepare{.text = "abc"})));
+    auto& made = metrics_.counter("loqa_tts_prepares_total", "", {{"outcome", "made"}});
+    const auto until = std::chrono::steady_clock::now() + seconds(10);
+    while (made.value() == 0 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    EXPECT_TRUE(bus_.published("tts.audio").empty()) << "what is prepared is not played";
+    EXPECT_TRUE(bus_.published("tts.done").empty());
+    voice_.shut();  // nothing more can be made
+    ask("abc");
+    EXPECT_TRUE(done(1).at(0).completed);
+    EXPECT_TRUE(cached(bus_.published("tts.started").at(0)));
+    EXPECT_EQ(frames().size(), 1U);
+}
+
+TEST_F(Service, ARequestJoinsWhatIsBeingPrepared) {
+    start();
+    voice_.let_through(2);
+    ASSERT_TRUE(bus_.publish("tts.prepare", protocol::encode(protocol::tts_prepare{.text = "abcd"})));
+    voice_.wait_for_visitor();
+    ask("abcd");
+    voice_.let_through(1);
+    bus_.wait_for("tts.started");  // with what was made before it was asked for
+    voice_.open();
+    EXPECT_TRUE(done(1).at(0).completed);
+    EXPECT_EQ(voice_.spoken(), 1);
+    std::string all;
+    for (const auto& frame : frames()) all += frame.pcm;
+    EXPECT_EQ(all.size(), 4 * 2 * piece_samples);
+}
+
+TEST_F(Service, ARequestForAnotherTextGoesFirst) {
+    start();
+    voice_.shut();
+    ASSERT_TRUE(bus_.publish("tts.prepare", protocol::encode(protocol::tts_prepare{.text = "abcdefgh"})));
+    voice_.wait_for_visitor();
+    ask("xy");
+    voice_.let_through(3);  // the piece that is under way, and two more
+    EXPECT_TRUE(done(1).at(0).completed);
+    EXPECT_EQ(frames().size(), 2U);
+    // Then the other is gone on with.
+    voice_.open();
+    ask("abcdefgh", "s2");
+    EXPECT_EQ(done(2).size(), 2U);
+    EXPECT_EQ(voice_.spoken(), 2);
+}
+
+TEST_F(Service, PreparesAreBounded) {
+    start({.sample_rate_hz = 10'000, .max_prepares = 2});
+    voice_.shut();
+    for (const auto* text : {"a", "b", "c", "d", "e"}) {
+        ASSERT_TRUE(bus_.publish("tts.prepare", protocol::encode(protocol::tts_prepare{.text = text})));
+        if (*text == 'a') voice_.wait_for_visitor();
+    }
+    EXPECT_EQ(metrics_.counter("loqa_tts_prepares_total", "", {{"outcome", "dropped"}}).value(), 2);
+    voice_.open();
+    auto& made = metrics_.counter("loqa_tts_prepares_total", "", {{"outcome", "made"}});
+    const auto until = std::chrono::steady_clock::now() + seconds(10);
+    while (made.value() < 3 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    EXPECT_EQ(made.value(), 3) << "a, d and e";
+}
+
+TEST_F(Service, WarmsTheCacheWhenNobodyWaits) {
+    start();
+    service_->warm({"abc", "abd"});
+    auto& made = metrics_.counter("loqa_tts_prepares_total", "", {{"outcome", "made"}});
+    const auto until = std::chrono::steady_clock::now() + seconds(10);
+    while (made.value() < 2 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    ask("abd");
+    EXPECT_TRUE(done(1).at(0).completed);
+    EXPECT_TRUE(cached(bus_.published("tts.started").at(0)));
 }
 
 TEST_F(Service, GivesUpAReplyThatTheBusDoesNotTake) {
