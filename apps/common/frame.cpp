@@ -172,18 +172,7 @@ public:
 private:
     result<bus::options> bus_options() {
         const auto& b = settings_.bus;
-        bus::options options{.servers = b.servers,
-                             .name = who_.binary,
-                             .username = b.username,
-                             .password = b.password,
-                             .token = b.token,
-                             .tls_insecure = b.tls_insecure,
-                             .tls_ca = b.tls_ca,
-                             .tls_cert = b.tls_cert,
-                             .tls_key = b.tls_key,
-                             .connect_timeout = b.connect_timeout,
-                             .ping_interval = b.ping_interval,
-                             .pending_messages = static_cast<std::size_t>(b.pending_messages)};
+        auto options = bus::options_from(b, who_.binary);
         if (!b.embedded) return options;
         if (!who_.owns_bus)
             return fail(errc::invalid_config, "bus.embedded is true, but {} does not start a bus", who_.binary)

@@ -27,23 +27,6 @@ result<bus::instance_info> find_instance(const instance_options& from) {
     return bus::read_instance_info(settings->data_dir);
 }
 
-bus::options bus_options(const config::settings& settings, std::string name) {
-    const auto& from = settings.bus;
-    bus::options options{.servers = from.servers,
-                         .name = std::move(name),
-                         .username = from.username,
-                         .password = from.password,
-                         .token = from.token,
-                         .tls_insecure = from.tls_insecure,
-                         .tls_ca = from.tls_ca,
-                         .tls_cert = from.tls_cert,
-                         .tls_key = from.tls_key,
-                         .connect_timeout = from.connect_timeout,
-                         .ping_interval = from.ping_interval,
-                         .pending_messages = static_cast<std::size_t>(from.pending_messages)};
-    return options;
-}
-
 result<client> client::connect(const instance_options& to) {
     bus::options options{.servers = {to.nats}, .name = "loqa"};
     if (to.nats.empty()) {
@@ -54,7 +37,7 @@ result<client> client::connect(const instance_options& to) {
             if (!running) return fail(std::move(running));
             options.servers = {running->nats_url};
         } else {
-            options = bus_options(*settings, "loqa");
+            options = bus::options_from(settings->bus, "loqa");
         }
     }
     client made;

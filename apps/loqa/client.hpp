@@ -19,9 +19,6 @@ result<config::settings> load_settings(const instance_options& from);
 // The instance that runs on this machine's data folder.
 result<bus::instance_info> find_instance(const instance_options& from);
 
-// How to connect to the bus that the settings name; without credentials when they are the embedded server's.
-bus::options bus_options(const config::settings& settings, std::string name);
-
 class client {
 public:
     // --nats, or the configured outer bus, or the instance of the data folder, whichever is first.

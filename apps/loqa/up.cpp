@@ -241,7 +241,7 @@ result<int> up(const up_options& options) {
     if (!lock) return fail(lock);
     const instance_info_guard info(settings->data_dir);
 
-    auto bus_to = bus_options(*settings, "loqa up");
+    auto bus_to = bus::options_from(settings->bus, "loqa up");
     std::string client_url = bus_to.servers.empty() ? std::string() : bus_to.servers.front();
     std::unique_ptr<bus::embedded_server> server;
     if (settings->bus.embedded) {

@@ -8,6 +8,8 @@
 #include <fmt/ranges.h>
 #include <nats/nats.h>
 
+#include "loqa/config/config.hpp"
+
 namespace loqa::bus {
 namespace {
 
@@ -357,6 +359,21 @@ private:
 };
 
 }  // namespace
+
+options options_from(const config::bus_settings& settings, std::string name) {
+    return {.servers = settings.servers,
+            .name = std::move(name),
+            .username = settings.username,
+            .password = settings.password,
+            .token = settings.token,
+            .tls_insecure = settings.tls_insecure,
+            .tls_ca = settings.tls_ca,
+            .tls_cert = settings.tls_cert,
+            .tls_key = settings.tls_key,
+            .connect_timeout = settings.connect_timeout,
+            .ping_interval = settings.ping_interval,
+            .pending_messages = static_cast<std::size_t>(settings.pending_messages)};
+}
 
 result<std::unique_ptr<connection>> connect(options options, telemetry::logger log, telemetry::metrics& metrics,
                                             on_state_change on_change) {

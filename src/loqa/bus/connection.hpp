@@ -23,6 +23,10 @@
 #include "loqa/telemetry/log.hpp"
 #include "loqa/telemetry/metrics.hpp"
 
+namespace loqa::config {
+struct bus_settings;
+}
+
 namespace loqa::bus {
 
 using protocol::headers;
@@ -44,6 +48,9 @@ struct options {
     milliseconds ping_interval{5000};
     std::size_t pending_messages = 4096;  // bound of each subscription's queue
 };
+
+// What the configuration says of an outer server; for the private one its owner sets servers, username and password.
+options options_from(const config::bus_settings& settings, std::string name);
 
 // Ends the subscription when destroyed; no call of its handler is running or will start after that.
 class subscription {
