@@ -13,7 +13,7 @@ namespace {
 using kind = expression::kind;
 
 constexpr std::size_t max_value_spellings = 4096;  // one list value in brackets and alternatives
-constexpr std::size_t max_spoken_range = 2'000;    // more numbers than this in a range are understood as digits only
+constexpr std::size_t max_spoken_range = 2'000;    // more numbers than this are not spelled out but read
 constexpr std::size_t max_permuted = 7;
 constexpr std::size_t max_words_of_template = 20'000;
 constexpr std::size_t max_flat_split = 64;
@@ -199,7 +199,13 @@ private:
         const std::string& language = range.words_language.empty() ? sentences_.language : range.words_language;
         const auto count =
             static_cast<std::uint64_t>(range.to - range.from) / static_cast<std::uint64_t>(range.step) + 1;
-        if (!range.words || count > max_spoken_range || !knows_numbers(language)) return {};
+        if (!range.words || !knows_numbers(language)) return {};
+        if (count > max_spoken_range) {
+            list.grammar = language;
+            list_texts_.resize(std::max(list_texts_.size(), out_.lists.size() + 1));
+            list_texts_[out_.lists.size()] = number_words(language);
+            return {};
+        }
         for (std::int64_t n = range.from; n <= range.to; n += range.step) {
             for (int tenths = 0; tenths < 10; ++tenths) {
                 if (tenths != 0 && range.fractions != 10 && !(range.fractions == 2 && tenths == 5)) continue;
@@ -625,12 +631,14 @@ private:
         }
         out_.takes_anything = template_set(count);
         out_.takes_numbers = template_set(count);
+        out_.takes_compounds = template_set(count);
         list_texts_.resize(out_.lists.size());
         std::vector<std::u32string_view> tokens;
         for (std::uint32_t l = 0; l < out_.lists.size(); ++l) {
             const compiled_list& list = out_.lists[l];
             if (list.type == compiled_list::kind::wildcard) out_.takes_anything.add_all(list_users[l]);
             if (list.type == compiled_list::kind::range && list.range.digits) out_.takes_numbers.add_all(list_users[l]);
+            if (!list.grammar.empty()) out_.takes_compounds.add_all(list_users[l]);
             for (const auto& text : list_texts_[l]) {
                 tokenize(text, tokens);
                 for (const auto token : tokens) {

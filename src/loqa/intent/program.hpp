@@ -96,6 +96,8 @@ struct compiled_list {
     std::vector<compiled_value> values;  // text: as they are; range: one for each number that has words
     trie words;
     number_range range;
+    std::string
+        grammar;  // range: the language whose numbers are read as they come, where they are too many for `words`
 };
 
 struct compiled_condition {
@@ -196,8 +198,9 @@ struct program {
     };
     text_map<word_index> vocabulary;
     std::vector<template_set> word_sets;
-    template_set takes_anything;  // has a wildcard
-    template_set takes_numbers;   // has a range with digits
+    template_set takes_anything;   // has a wildcard
+    template_set takes_numbers;    // has a range with digits
+    template_set takes_compounds;  // has a range whose numbers are read by a grammar: words may be any length
 
     // The other way round: literal text that a template cannot do without. Each template has up to `clauses`
     // requirements, each met by any word of the sentence that contains one of the requirement's fragments.

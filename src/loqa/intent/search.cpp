@@ -6,6 +6,7 @@
 #include <optional>
 #include <tuple>
 
+#include "loqa/intent/spoken_numbers.hpp"
 #include "loqa/intent/text.hpp"
 
 namespace loqa::intent {
@@ -153,6 +154,11 @@ void search::choose_candidates(sentence_text& text) const {
                 template_set both = p_.word_sets[head->second.takers];
                 both.keep_only(p_.word_sets[tail->second.takers]);
                 any.add_all(both);
+            }
+            // "zweitausenddreihundert": a number of many parts.
+            if (!p_.takes_compounds.empty()) {
+                const auto numbers = numbers_at(p_.language, token, 0);
+                if (!numbers.empty() && numbers.back().end == token.size()) any.add_all(p_.takes_compounds);
             }
         }
         takers.keep_only(any);
@@ -621,9 +627,19 @@ void search::step_range(const node& n, const compiled_list& list, const state& a
             next.word_start = false;
             push(next, n.next);
         };
+        const auto take_read = [&](std::size_t begin) {
+            for (const auto& [value, end] : numbers_at(list.grammar, t, begin)) {
+                if (!in_range(static_cast<double>(value))) continue;
+                const std::int32_t literal = at.literal + static_cast<std::int32_t>(end - begin);
+                take({begin, end, static_cast<double>(value)});
+                s_.stack.back().literal = literal;
+                s_.stack.back().word_start = false;
+            }
+        };
         if (!at.open) {
             list.words.find(t, at.position,
                             [&](std::uint32_t value, std::size_t end) { take_words(at.position, value, end); });
+            if (!list.grammar.empty()) take_read(skip_spaces(t, at.position));
             if (mode_ == mode::grow)
                 list.words.continuations(t, at.position, most_continuations, [&](std::u32string_view word) {
                     sink_.grows = true;
@@ -632,6 +648,9 @@ void search::step_range(const node& n, const compiled_list& list, const state& a
         } else {
             for (std::size_t begin = at.position + 1; begin < t.size(); ++begin)
                 list.words.find(t, begin, [&](std::uint32_t value, std::size_t end) { take_words(begin, value, end); });
+            if (!list.grammar.empty())
+                for (std::size_t begin = at.position + 1; begin < t.size(); ++begin)
+                    if (t[begin - 1] == U' ') take_read(begin);
             if (mode_ == mode::grow && at.literal > 0) sink_.grows_after_text = true;
         }
     }
