@@ -19,6 +19,10 @@ std::string sound_code(std::string_view word) {
     std::size_t i = 0;
     if ((at(0) == 'k' || at(0) == 'g' || at(0) == 'p') && at(1) == 'n') i = 1;
     if (at(0) == 'w' && at(1) == 'r') i = 1;
+    if (at(0) == 'w' && at(1) == 'h') {
+        put(at(2) == 'o' ? 'H' : 'W');  // who, whole; what
+        i = 2;
+    }
     for (; i < word.size(); ++i) {
         const char c = at(i), next = at(i + 1);
         if (is_vowel(c)) {
@@ -152,12 +156,54 @@ std::size_t spelling_distance(std::u32string_view a, std::u32string_view b, std:
     return std::min(rows[a.size() % 3][b.size()], limit + 1);
 }
 
+double sound_distance(std::string_view a, std::string_view b) {
+    constexpr std::size_t longest = 48;
+    if (a.size() > longest || b.size() > longest) return a == b ? 0 : longest;
+    const auto family = [](char c) {
+        switch (c) {
+            case 'B':
+            case 'P':
+            case 'T':
+            case 'K':
+                return 1;
+            case 'S':
+            case 'X':
+            case 'J':
+            case 'F':
+            case '0':
+                return 2;
+            case 'M':
+            case 'N':
+                return 3;
+            case 'L':
+            case 'R':
+            case 'W':
+                return 4;
+            default:
+                return 0;
+        }
+    };
+    std::array<std::array<double, longest + 1>, 2> rows{};
+    for (std::size_t j = 0; j <= b.size(); ++j) rows[0][j] = static_cast<double>(j);
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        auto& row = rows[i % 2];
+        const auto& above = rows[(i + 1) % 2];
+        row[0] = static_cast<double>(i);
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const char x = a[i - 1], y = b[j - 1];
+            const double change = x == y ? 0 : family(x) != 0 && family(x) == family(y) ? 0.5 : 1;
+            row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + change});
+        }
+    }
+    return rows[a.size() % 2][b.size()];
+}
+
 double mending_cost(std::u32string_view heard, const std::string& heard_code, std::u32string_view meant,
                     const std::string& meant_code) {
     constexpr double different = 2;
     if (heard == meant) return 0;
     const std::size_t length = std::max(heard.size(), meant.size());
-    const std::size_t limit = length <= 3 ? 1 : length <= 5 ? 2 : 3;
+    const std::size_t limit = length <= 3 ? 1 : length <= 5 ? 2 : length / 2;
     const std::size_t distance = spelling_distance(heard, meant, limit);
     if (distance > limit) return different;
     const double share = static_cast<double>(distance) / static_cast<double>(length);
@@ -167,8 +213,11 @@ double mending_cost(std::u32string_view heard, const std::string& heard_code, st
         // letter.
         return heard.size() != meant.size() && sounds_alike ? 0.1 : different;
     }
-    if (sounds_alike) return 0.05 + 0.5 * share;
-    return share <= 0.34 ? 0.1 + share : different;
+    if (sounds_alike) return 0.05 + 0.4 * share;
+    if (share > 0.5) return different;
+    const double sounds = sound_distance(heard_code, meant_code) /
+                          static_cast<double>(std::max({heard_code.size(), meant_code.size(), std::size_t{1}}));
+    return std::min(0.08 + 0.55 * sounds + 0.35 * share, share <= 0.34 ? 0.1 + share : different);
 }
 
 }  // namespace loqa::intent

@@ -13,6 +13,9 @@ std::string sound_code(std::string_view lower_case);
 // Insertions, deletions, substitutions and swaps of neighbours; more than `limit` counts as limit + 1.
 std::size_t spelling_distance(std::u32string_view a, std::u32string_view b, std::size_t limit);
 
+// How far apart two sound codes are: sounds made alike (b, p; s, sh; m, n; l, r) are half as far as others.
+double sound_distance(std::string_view a, std::string_view b);
+
 // What it costs to believe that `meant` was said where `heard` was written: 0 is the same word, 1 and more are
 // different words.
 double mending_cost(std::u32string_view heard, const std::string& heard_code, std::u32string_view meant,

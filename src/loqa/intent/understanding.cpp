@@ -97,6 +97,55 @@ std::vector<std::string> pieces_of(std::string_view sentence) {
     return out;
 }
 
+// A word that a time of day or a date begins with.
+bool starts_time(std::string_view word) {
+    constexpr std::array<std::string_view, 15> cues{"at",        "on",       "tomorrow", "tonight",  "today",
+                                                    "this",      "next",     "sunday",   "monday",   "tuesday",
+                                                    "wednesday", "thursday", "friday",   "saturday", "the"};
+    return std::ranges::find(cues, word) != cues.end();
+}
+
+// Nothing but a name or a place: what is to be done with it was said before, or not at all.
+bool is_bare(std::string_view sentence, const recognized& r) {
+    std::string text = lowered(sentence);
+    while (strip_front(text, {"the", "my", "our", "a", "in", "on"})) {
+    }
+    return std::ranges::any_of(r.slots, [&](const slot& one) {
+        return (one.name == "name" || one.name == "area" || one.name == "floor") && lowered(one.text) == text;
+    });
+}
+
+// What stands where a timer's name should hardly is one: "cancel [one in it from my] timer". A recogniser got it wrong.
+bool has_doubtful_name(const recognized& r) {
+    constexpr std::array<std::string_view, 29> no_names{
+        "a",     "an",     "the",     "my",   "in",    "it",     "from",    "for",  "to",  "on",
+        "off",   "of",     "at",      "and",  "or",    "up",     "is",      "time", "set", "you",
+        "timer", "minute", "minutes", "hour", "hours", "second", "seconds", "half", "one"};
+    if (!r.intent.contains("Timer")) return false;
+    const slot* name = r.find("name");
+    if (name == nullptr || !name->wildcard) return false;
+    const word_list words = words_of(lowered(name->text));
+    return words.size() > 4 || std::ranges::any_of(words, [&](const std::string& word) {
+               return std::ranges::find(no_names, word) != no_names.end();
+           });
+}
+
+// A sentence that begins with a free name says nowhere what to do with it: "Santa timer for ten minutes".
+bool begins_with_name(std::string_view sentence, const recognized& r) {
+    const slot* name = r.find("name");
+    return name != nullptr && name->wildcard && lowered(sentence).starts_with(lowered(name->text));
+}
+
+// "timer 490 seconds": written in digits, "for ninety" is one number with its "for".
+bool may_have_lost_for(std::string_view sentence) {
+    const word_list words = words_of(lowered(sentence));
+    for (std::size_t i = 1; i < words.size(); ++i)
+        if (words[i - 1] == "timer" && words[i].size() > 1 && words[i].starts_with('4') &&
+            std::ranges::all_of(words[i], [](char c) { return c >= '0' && c <= '9'; }))
+            return true;
+    return false;
+}
+
 std::optional<std::chrono::seconds> duration_of(const recognized& r) {
     const double seconds = r.number_of("hours").value_or(0) * 3600 + r.number_of("minutes").value_or(0) * 60 +
                            r.number_of("seconds").value_or(0);
@@ -130,30 +179,33 @@ struct interpreter::impl {
             why = std::move(got.error());
         }
         if (may_be_later)
-            if (auto later = at_a_time(sentence, where)) return std::move(*later);
+            if (auto later = said_for_later(sentence, where)) return std::move(*later);
         return std::unexpected(std::move(*why));
     }
 
-    // "turn off the lights tomorrow at seven", "at half past nine close the blinds"
-    std::optional<command> at_a_time(std::string_view sentence, const context& where) const {
+    // "turn off the lights tomorrow at seven", "at half past nine close the blinds", "in half an hour turn it off"
+    std::optional<command> said_for_later(std::string_view sentence, const context& where) const {
         const word_list words = words_of(sentence);
-        const auto is_cue = [](const std::string& word) {
-            return word == "at" || word == "tomorrow" || word == "tonight" || word == "today";
-        };
         for (std::size_t i = 0; i < words.size(); ++i) {
-            if (!is_cue(lowered(words[i]))) continue;
-            const auto attempt = [&](const std::string& time_text, const std::string& rest) -> std::optional<command> {
-                const auto at = parse_spoken_time(time_text);
-                if (!at || rest.empty()) return std::nullopt;
+            const std::string cue = lowered(words[i]);
+            const bool starts_duration = cue == "in" || cue == "after";
+            if (!starts_duration && !starts_time(cue)) continue;
+            const auto attempt = [&](std::size_t end, const std::string& rest) -> std::optional<command> {
+                if (rest.empty()) return std::nullopt;
+                std::optional<std::chrono::seconds> delay;
+                std::optional<spoken_time> at;
+                if (starts_duration) delay = parse_spoken_duration(join(words, i + 1, end));
+                if (!delay) at = parse_spoken_time(join(words, i, end));
+                if (!delay && !at) return std::nullopt;
                 auto then = single(rest, where, false);
-                if (!then || !acts(then->what.intent)) return std::nullopt;
-                then->at = *at;
+                if (!then || !acts(then->what.intent) || has_free_text(then->what)) return std::nullopt;
+                then->delay = delay;
+                then->at = at;
                 return std::move(*then);
             };
-            if (auto found = attempt(join(words, i, words.size()), join(words, 0, i))) return found;
-            for (std::size_t end = words.size() - 1; end > i; --end)
-                if (auto found = attempt(join(words, i, end), join(words, end, words.size())); found && i == 0)
-                    return found;
+            if (auto found = attempt(words.size(), join(words, 0, i))) return found;
+            for (std::size_t end = words.size() - 1; i == 0 && end > i; --end)
+                if (auto found = attempt(end, join(words, end, words.size()))) return found;
         }
         return std::nullopt;
     }
@@ -237,7 +289,7 @@ struct interpreter::impl {
                 std::string text = pieces[i];
                 for (std::size_t k = i + 1; k < end; ++k) text += " and " + pieces[k];
                 auto got = single(text, where, true);
-                const bool bare = !got || has_free_text(got->what) || got->what.literal_characters < 2;
+                const bool bare = !got || has_free_text(got->what) || is_bare(text, got->what);
                 if (bare && !out.empty())
                     if (auto more = continued(text, out.back(), where, &named)) {
                         out.push_back(std::move(*more));
@@ -343,7 +395,7 @@ struct interpreter::impl {
 
 interpreter::interpreter(std::shared_ptr<const matcher> sentences, std::shared_ptr<const home> house,
                          understanding_options options)
-    : impl_(new impl{sentences, std::move(house), options, mender(sentences)}) {}
+    : impl_(new impl{sentences, house, options, mender(sentences, *house)}) {}
 interpreter::~interpreter() = default;
 const matcher& interpreter::sentences() const { return *impl_->sentences; }
 const home& interpreter::house() const { return *impl_->house; }
@@ -354,7 +406,7 @@ understood interpreter::understand(std::string_view sentence, const context& whe
     understanding out;
     const bool remembers = !before.empty() && now - before.said_at <= my.options.memory;
     auto whole = my.single(sentence, where, true);
-    const bool certain = whole && !has_free_text(whole->what) && whole->what.literal_characters > 0;
+    const bool certain = whole && !has_free_text(whole->what) && !is_bare(sentence, whole->what);
     if (whole) out.commands.push_back(*whole);
     std::optional<miss> why;
     if (!whole) why = whole.error();
@@ -372,8 +424,33 @@ understood interpreter::understand(std::string_view sentence, const context& whe
         }
     }
 
+    // Understood as it stands, but hardly meant so: what it may have been before it was misheard comes first.
+    bool doubtful = false;
+    if (out.commands.size() == 1 && my.options.mend) {
+        const command& one = out.commands.front();
+        const bool later_timer = one.later() && one.what.intent == "HassStartTimer";
+        doubtful = later_timer || has_doubtful_name(one.what);
+        if (doubtful || begins_with_name(sentence, one.what)) {
+            auto near = my.mend.mend(sentence, where);
+            std::erase_if(near, [](const mended& m) { return has_free_text(m.meaning); });
+            if (!near.empty() && near.front().meaning.confidence >= my.options.sure_confidence) {
+                out.confidence = near.front().meaning.confidence;
+                out.mended = true;
+                out.ask_first = near.front().delicate || near.size() > 1;
+                out.commands = {command{std::move(near.front().meaning), {}, {}}};
+                doubtful = false;
+            }
+        }
+    }
+    if (doubtful || (!out.commands.empty() && may_have_lost_for(sentence))) {
+        out.confidence = std::min(out.confidence, my.options.sure_confidence);
+        out.ask_first = true;
+    }
+
     if (out.commands.empty() && my.options.mend) {
         auto near = my.mend.mend(sentence, where);
+        // A bare name is too little to go by.
+        std::erase_if(near, [](const mended& m) { return is_bare(m.meaning.text, m.meaning); });
         if (!near.empty() && near.front().meaning.confidence >= my.options.least_confidence) {
             const double margin = near.size() > 1 ? near[1].cost - near[0].cost : 1;
             out.confidence = near.front().meaning.confidence;
@@ -386,8 +463,9 @@ understood interpreter::understand(std::string_view sentence, const context& whe
                 one = then ? std::optional(std::move(*then)) : std::nullopt;
             }
             if (one) {
+                out.ask_first = out.confidence < my.options.sure_confidence || margin < my.options.least_margin ||
+                                near.front().delicate || has_doubtful_name(one->what);
                 out.commands.push_back(std::move(*one));
-                out.ask_first = out.confidence < my.options.sure_confidence || margin < my.options.least_margin;
             }
         }
     }
@@ -398,7 +476,7 @@ understood interpreter::understand(std::string_view sentence, const context& whe
         out.ask_first =
             out.ask_first || what.many_areas || opens_house(*my.house, one.what) || (out.mended && what.any());
     }
-    if (out.ask_first) out.question = question_about(out.commands, !out.mended);
+    if (out.ask_first) out.question = question_about(out.commands, out.confidence >= 1);
     return out;
 }
 

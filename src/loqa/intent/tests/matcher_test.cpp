@@ -207,6 +207,42 @@ INSTANTIATE_TEST_SUITE_P(
         H{"endless range", "{lists: {n: {range: {from: 5, to: 1}}}, intents: {}}", "range"},
         H{"not yaml", "intents: [", "evil.yaml:1"}));
 
+// Too large to stand in a table.
+TEST(Hostile, WhatIsHugeIsRefusedSoon) {
+    const auto complaint = [](const std::string& yaml) -> std::string {
+        auto sentences = parse_collection(yaml, "evil.yaml");
+        if (!sentences) return sentences.error().message;
+        auto compiled = matcher::compile(*sentences, home{});
+        return compiled ? "" : compiled.error().message;
+    };
+    const auto template_of = [](const std::string& text) {
+        return "intents: {I: {data: [{sentences: [\"" + text + "\"]}]}}";
+    };
+    std::string alternatives = "(a", choices, rules, sentences;
+    for (int i = 0; i < 5'000; ++i) alternatives += "|word" + std::to_string(i);
+    for (int i = 0; i < 40; ++i) choices += "(a|b)";
+    for (int i = 1; i < 60; ++i) rules += fmt::format("r{}: \"<r{}> <r{}>\", ", i, i - 1, i - 1);
+    EXPECT_THAT(complaint(template_of(alternatives + ")")),
+                testing::AllOf(testing::HasSubstr("evil.yaml"), testing::HasSubstr("bytes")));
+    EXPECT_THAT(complaint("lists: {l: {values: [\"" + choices + "\"]}}"),
+                testing::AllOf(testing::HasSubstr("evil.yaml"), testing::HasSubstr("spellings")));
+    EXPECT_THAT(complaint("expansion_rules: {" + rules + "r0: a}\n" + template_of("<r59>")),
+                testing::AllOf(testing::HasSubstr("evil.yaml"), testing::HasSubstr("refused")));
+    EXPECT_THAT(complaint("lists: {n: {range: {from: 0, to: 100000000000}}}"), testing::HasSubstr("evil.yaml"));
+    EXPECT_THAT(
+        complaint("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\n"
+                  "d: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: &e [*d,*d,*d,*d,*d,*d,*d,*d]\nf: [*e,*e,*e,*e,*e,*e,*e,*e]"),
+        testing::HasSubstr("evil.yaml"));
+    // The widest range that is allowed costs no more than a narrow one.
+    auto wide = parse_collection(
+        "language: en\nlists: {n: {range: {from: 0, to: 1000000000}}}\n" + template_of("say {n}"), "w.yaml");
+    ASSERT_TRUE(wide) << wide.error().text();
+    auto compiled = matcher::compile(*wide, home{});
+    ASSERT_TRUE(compiled) << compiled.error().text();
+    EXPECT_LT((*compiled)->stats().bytes, 1'000'000u);
+    EXPECT_EQ((*compiled)->match("say nine hundred thousand and one")->text_of("n"), "900001");
+}
+
 // Ambiguous to the point of hopelessness: answered within the limit on work all the same.
 TEST(Hostile, AmbiguityCostsNoMoreThanTheLimit) {
     std::string options, words;

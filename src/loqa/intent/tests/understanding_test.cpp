@@ -89,14 +89,18 @@ INSTANTIATE_TEST_SUITE_P(
                       "HassStartTimer minutes=5; HassTurnOff name=Sink Light"}));
 INSTANTIATE_TEST_SUITE_P(
     Later, Understanding,
-    testing::Values(U{"turn off the sink light in ten minutes", "HassTurnOff name=Sink Light +600s"},
-                    U{"turn off the sink light at half past nine", "HassTurnOff name=Sink Light @09:30"},
-                    U{"Tomorrow at seven, turn on the sink light.", "HassTurnOn name=Sink Light @07:00"},
-                    U{"turn on the sink light tomorrow at quarter to eight in the evening",
-                      "HassTurnOn name=Sink Light @19:45"},
-                    U{"turn off the sink light and the table light in ten minutes",
-                      "HassTurnOff name=Sink Light +600s; HassTurnOff name=Table Light +600s"},
-                    U{"turn off the toaster in ten minutes", "! I don't know anything called toaster."}));
+    testing::Values(
+        U{"turn off the sink light in ten minutes", "HassTurnOff name=Sink Light +600s"},
+        U{"turn off the sink light at half past nine", "HassTurnOff name=Sink Light @09:30"},
+        U{"Tomorrow at seven, turn on the sink light.", "HassTurnOn name=Sink Light @07:00"},
+        U{"turn on the sink light tomorrow at quarter to eight in the evening", "HassTurnOn name=Sink Light @19:45"},
+        U{"turn off the sink light and the table light in ten minutes",
+          "HassTurnOff name=Sink Light +600s; HassTurnOff name=Table Light +600s"},
+        U{"turn off the sink light in half an hour", "HassTurnOff name=Sink Light +1800s"},
+        U{"turn off the lights in the kitchen in an hour and a half", "HassTurnOff area=Kitchen domain=light +5400s"},
+        U{"in two hours turn off the sink light", "HassTurnOff name=Sink Light +7200s"},
+        U{"turn on the sink light on friday at six", "HassTurnOn name=Sink Light @06:00"},
+        U{"turn off the toaster in ten minutes", "! I don't know anything called toaster."}));
 INSTANTIATE_TEST_SUITE_P(Asked, Understanding,
                          testing::Values(U{"unlock the front door", "HassTurnOff name=Front Door (ask)"},
                                          U{"lock the front door", "HassTurnOn name=Front Door"},
@@ -151,7 +155,22 @@ TEST(Times, AreUnderstoodAsSaid) {
              {"a quarter past nine", spoken_time{9, 15, false, -1}},
              {"half past ten in the evening", spoken_time{22, 30, true, -1}},
              {"ten to one", spoken_time{0, 50, false, -1}},
-             {"five past noon", std::nullopt},
+             {"five past noon", spoken_time{12, 5, true, -1}},
+             {"quarter to midnight", spoken_time{23, 45, true, -1}},
+             {"quarter to noon", spoken_time{11, 45, true, -1}},
+             {"half eight", spoken_time{8, 30, false, -1}},
+             {"half past eight tomorrow morning", spoken_time{8, 30, true, 1}},
+             {"the day after tomorrow at six", spoken_time{6, 0, false, 2}},
+             {"on friday at six", spoken_time{6, 0, false, -1, 5}},
+             {"at six on friday", spoken_time{6, 0, false, -1, 5}},
+             {"next monday morning at seven thirty", spoken_time{7, 30, true, -1, 1}},
+             {"sunday night at half past ten", spoken_time{22, 30, true, -1, 0}},
+             {"on the third of may at noon", spoken_time{12, 0, true, -1, -1, 5, 3}},
+             {"at noon on may 3rd", spoken_time{12, 0, true, -1, -1, 5, 3}},
+             {"on december twenty first at five pm", spoken_time{17, 0, true, -1, -1, 12, 21}},
+             {"on the twenty second at nine", spoken_time{9, 0, false, -1, -1, 0, 22}},
+             {"on the fortieth of may at noon", std::nullopt},
+             {"friday", std::nullopt},
              {"noon", spoken_time{12, 0, true, -1}},
              {"midnight", spoken_time{0, 0, true, -1}},
              {"tomorrow at eight o'clock", spoken_time{8, 0, false, 1}},
@@ -176,6 +195,48 @@ TEST(Times, TheNextOccurrenceIsMeant) {
               local_days{2026y / November / 24} + 7h);  // seven in the morning: tomorrow
     EXPECT_EQ(next_occurrence({22, 15, true, -1}, noon), local_days{2026y / November / 23} + 22h + 15min);
     EXPECT_EQ(next_occurrence({8, 0, false, 1}, noon), local_days{2026y / November / 24} + 8h);
+    // 23 November 2026 is a Monday.
+    EXPECT_EQ(next_occurrence({6, 0, false, -1, 5}, noon), local_days{2026y / November / 27} + 6h);
+    EXPECT_EQ(next_occurrence({11, 0, true, -1, 1}, noon), local_days{2026y / November / 30} + 11h);
+    EXPECT_EQ(next_occurrence({7, 0, false, -1, 1}, noon), local_days{2026y / November / 23} + 19h);
+    EXPECT_EQ(next_occurrence({12, 0, true, -1, -1, 5, 3}, noon), local_days{2027y / May / 3} + 12h);
+    EXPECT_EQ(next_occurrence({9, 0, false, -1, -1, 0, 22}, noon), local_days{2026y / December / 22} + 9h);
+    EXPECT_EQ(next_occurrence({9, 0, true, -1, -1, 2, 29}, noon), local_days{2028y / February / 29} + 9h);
+}
+
+TEST(Durations, AreUnderstoodAsSaid) {
+    struct duration_case {
+        std::string_view said;
+        std::chrono::seconds meant;  // 0: none
+    };
+    for (const auto& [said, meant] : std::vector<duration_case>{
+             {"ten minutes", 10min},
+             {"10 minutes", 10min},
+             {"a minute", 1min},
+             {"an hour", 1h},
+             {"one hour and five minutes", 65min},
+             {"2 hours, 5 minutes and 10 seconds", 2h + 5min + 10s},
+             {"half an hour", 30min},
+             {"half a minute", 30s},
+             {"an hour and a half", 90min},
+             {"one and a half hours", 90min},
+             {"two and a half hours", 150min},
+             {"two hours and a quarter", 135min},
+             {"a quarter of an hour", 15min},
+             {"three quarters of an hour", 45min},
+             {"one hundred and twenty minutes", 2h},
+             {"a couple of minutes", 2min},
+             {"two days", 48h},
+             {"twenty-five seconds", 25s},
+             {"", 0s},
+             {"ten", 0s},
+             {"ten minutes and", 0s},
+             {"minutes ten", 0s},
+             {"five minutes and two hours", 0s},
+             {"zero minutes", 0s},
+             {"the kitchen", 0s},
+         })
+        EXPECT_EQ(parse_spoken_duration(said).value_or(0s), meant) << said;
 }
 
 }  // namespace
