@@ -47,8 +47,8 @@ class Hassil:
                 self.names.append(value)
                 self.trie.insert(entity["name"].casefold(), value)
 
-    def match(self, text, area=None):
-        found = [value for _end, _text, value in self.trie.find(text.casefold(), unique=False)]
+    def match(self, text, area=None, all_names=False):
+        found = self.names if all_names else [value for _end, _text, value in self.trie.find(text.casefold(), unique=False)]
         lists = {"area": self.areas, "floor": self.floors, "name": TextSlotList(name="name", values=found)}
         best = recognize_best(text, self.intents, slot_lists=lists, intent_context={"area": area} if area else {}, best_slot_name="name",
                               best_metadata_key="custom")
@@ -95,14 +95,15 @@ def sample(hassil, count, seed):
     return out
 
 
-def mutate(sentences, seed):
-    """Each sentence with one to three changes: words lost, doubled, swapped, exchanged, glued, misspelt, or with punctuation."""
+def mutate(sentences, seed, language="en"):
+    """Each sentence with one to three changes: words lost, doubled, swapped, exchanged, glued, misspelt, numbers in the other form, capitals or
+    punctuation."""
     rng = random.Random(seed)
     vocabulary = sorted({word for text in sentences for word in text.split()})
 
     def change(text):
         words = text.split()
-        at, kind = rng.randrange(len(words)), rng.randrange(9)
+        at, kind = rng.randrange(len(words)), rng.randrange(11)
         if kind == 0 and len(words) > 1:
             del words[at]
         elif kind == 1:
@@ -121,6 +122,13 @@ def mutate(sentences, seed):
             words[at] = words[at][:letter] + rng.choice("aeilnorst") + words[at][letter + 1:]
         elif kind == 7 and at + 1 < len(words):
             words[at:at + 2] = [words[at] + rng.choice(["", "-", "_"]) + words[at + 1]]
+        elif kind == 8:
+            digits = [i for i, word in enumerate(words) if word.isdigit()]
+            if digits:
+                at = rng.choice(digits)
+                words[at] = rng.choice(sorted(set(get_rbnf_engine(language).format_number(int(words[at])).text_by_ruleset.values())))
+        elif kind == 9:
+            return text.upper() if rng.random() < 0.5 else text.title()
         else:
             words.insert(at, rng.choice(["please", "can you", "for me", "could you"]))
         return " ".join(words)
