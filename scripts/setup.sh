@@ -8,9 +8,8 @@ usage() {
 Usage: scripts/setup.sh [--check] [GROUP…]
 
 Groups:  build  all that \`make run\` needs: compiler, libraries, engines, speech models (the default)
-         test   what \`make test\` needs besides: other voices, recordings, pytest, Prometheus
+         test   what \`make test\` needs besides: other voices, recordings, pytest, Prometheus, clang to fuzz with
          lint   clang-format and clang-tidy
-         fuzz   clang with its fuzzing runtime
          all    all of these
 
   --check  only say what is missing; exit code 1 if anything is
@@ -28,9 +27,8 @@ build_packages=(
     libbenchmark-dev libgmock-dev libgtest-dev
     libespeak-ng1 espeak-ng-data
 )
-test_packages=(espeak-ng flite git pocketsphinx-testdata sox)
+test_packages=(espeak-ng flite git pocketsphinx-testdata sox "clang-19|clang-18" "libclang-rt-19-dev|libclang-rt-18-dev")
 lint_packages=("clang-format-19|clang-format-18" "clang-tidy-19|clang-tidy-18")
-fuzz_packages=("clang-19|clang-18" "libclang-rt-19-dev|libclang-rt-18-dev")
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${LOQA_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/loqa}
@@ -206,8 +204,8 @@ groups=()
 for argument; do
     case $argument in
         --check) check_only=1 ;;
-        build | test | lint | fuzz) groups+=("$argument") ;;
-        all) groups+=(build test lint fuzz) ;;
+        build | test | lint) groups+=("$argument") ;;
+        all) groups+=(build test lint) ;;
         -h | --help) usage && exit ;;
         *) usage >&2 && exit 2 ;;
     esac

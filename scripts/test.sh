@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The tests of `make test`: all unit tests, then the system tests that are not slow. Both run whatever the other says.
+# The tests of `make test`: all unit tests, the fuzzers for a few seconds, then the system tests that are not slow. Each runs
+# whatever the others say.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,9 +10,11 @@ trap 'rm -rf "$output"' EXIT
 failed=0
 
 ctest --preset release -j "${JOBS:-2}" 2>&1 | tee "$output/ctest" || failed=1
+src/loqa/intent/fuzz/run.sh build/fuzz 2>&1 | tee "$output/fuzz" || failed=1
 "$LOQA_CACHE_DIR/venv/bin/python" -m pytest -c tests/pytest.ini tests -m "not slow" 2>&1 | tee "$output/pytest" || failed=1
 
 echo
 echo "unit tests:   $(grep -E 'tests passed, .* out of|No tests' "$output/ctest" || echo 'ctest did not finish')"
+sed -nE 's/^fuzz: /fuzz:         /p' "$output/fuzz"
 echo "system tests: $(grep -E '^=+ .* in [0-9.]+s' "$output/pytest" | tail -n 1 || true)"
 exit $failed

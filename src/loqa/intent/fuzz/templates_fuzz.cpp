@@ -33,6 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!compiled) return 0;
     const auto got = (*compiled)->match(sentence, {.area = "Kitchen", .values = {}});
     if (got && got->sentence_template.empty()) std::abort();  // whatever matched was matched by something
-    (void)(*compiled)->feed(sentence);
+    const auto growing = (*compiled)->feed(sentence, {.area = "Kitchen", .values = {}});
+    if (got && !growing.complete) std::abort();  // what matches is complete
     return 0;
 }
