@@ -30,6 +30,7 @@ constexpr std::size_t shortest_name = 5;  // letters: a shorter name sounds like
 struct entry {
     std::u32string text;
     std::string code;
+    std::u32string letters;  // of a name, without its spaces
 };
 
 // Small words that a recogniser takes for each other. Number words are not guessed at: fifteen and fifty are both
@@ -148,7 +149,9 @@ struct mender::impl {
     static void near_whole(const std::vector<entry>& all, std::u32string_view window, const std::string& code,
                            std::size_t words, bool sure, std::vector<choice>& found) {
         for (const entry& one : all) {
-            const std::u32string meant = without_spaces(one.text);
+            // What begins with quite another sound is another name: most of a large home.
+            if (code.empty() || one.code.empty() || sound_family(code[0]) != sound_family(one.code[0])) continue;
+            const std::u32string& meant = one.letters;
             const std::size_t longer = std::max(meant.size(), window.size());
             const std::size_t shorter = std::min(meant.size(), window.size());
             if (longer - shorter > 3 + longer / 4) continue;
@@ -235,7 +238,7 @@ mender::mender(std::shared_ptr<const matcher> sentences, const home& house) : im
     impl_->sentences->for_each_word([&](std::u32string_view word, bool number) {
         impl_->known.emplace(word, number);
         if (word.size() > 1 && !number && std::ranges::all_of(word, is_letter))
-            impl_->by_length[word.size()].push_back({std::u32string(word), sound_code(encode_utf8(word))});
+            impl_->by_length[word.size()].push_back({std::u32string(word), sound_code(encode_utf8(word)), {}});
     });
     const auto add_name = [&](const std::string& name) {
         std::vector<std::u32string> spellings{to_lower(normalize_spelling(decode_utf8(name)))};
@@ -245,17 +248,22 @@ mender::mender(std::shared_ptr<const matcher> sentences, const home& house) : im
                 if (auto all = expand(*parsed, {}, 64)) spellings = std::move(*all);
         }
         for (auto& one : spellings) {
-            const std::u32string letters = without_spaces(one);
+            // A number in a name has to be said: "Lamp 2" is not what sounds like "lamb".
+            if (std::ranges::any_of(one, is_digit)) continue;
+            std::u32string letters = without_spaces(one);
             if (letters.size() < shortest_name) continue;
             std::string code = sound_code(encode_utf8(letters));
-            impl_->names[code.size()].push_back({std::move(one), std::move(code)});
+            impl_->names[code.size()].push_back({std::move(one), std::move(code), std::move(letters)});
         }
     };
     for (const auto& one : house.floors) add_name(one.name), std::ranges::for_each(one.aliases, add_name);
     for (const auto& one : house.areas) add_name(one.name), std::ranges::for_each(one.aliases, add_name);
     for (const auto& one : house.entities) add_name(one.name), std::ranges::for_each(one.aliases, add_name);
-    for (const auto phrase : phrases)
-        impl_->all_phrases.push_back({std::u32string(phrase), sound_code(encode_utf8(without_spaces(phrase)))});
+    for (const auto phrase : phrases) {
+        std::u32string letters = without_spaces(phrase);
+        std::string code = sound_code(encode_utf8(letters));
+        impl_->all_phrases.push_back({std::u32string(phrase), std::move(code), std::move(letters)});
+    }
 }
 
 mender::~mender() = default;

@@ -156,33 +156,34 @@ std::size_t spelling_distance(std::u32string_view a, std::u32string_view b, std:
     return std::min(rows[a.size() % 3][b.size()], limit + 1);
 }
 
+int sound_family(char code) {
+    switch (code) {
+        case 'B':
+        case 'P':
+        case 'T':
+        case 'K':
+            return 1;
+        case 'S':
+        case 'X':
+        case 'J':
+        case 'F':
+        case '0':
+            return 2;
+        case 'M':
+        case 'N':
+            return 3;
+        case 'L':
+        case 'R':
+        case 'W':
+            return 4;
+        default:
+            return 0;
+    }
+}
+
 double sound_distance(std::string_view a, std::string_view b) {
     constexpr std::size_t longest = 48;
-    if (a.size() > longest || b.size() > longest) return a == b ? 0 : longest;
-    const auto family = [](char c) {
-        switch (c) {
-            case 'B':
-            case 'P':
-            case 'T':
-            case 'K':
-                return 1;
-            case 'S':
-            case 'X':
-            case 'J':
-            case 'F':
-            case '0':
-                return 2;
-            case 'M':
-            case 'N':
-                return 3;
-            case 'L':
-            case 'R':
-            case 'W':
-                return 4;
-            default:
-                return 0;
-        }
-    };
+    if (a.size() > longest || b.size() > longest) return a == b ? 0 : static_cast<double>(longest);
     std::array<std::array<double, longest + 1>, 2> rows{};
     for (std::size_t j = 0; j <= b.size(); ++j) rows[0][j] = static_cast<double>(j);
     for (std::size_t i = 1; i <= a.size(); ++i) {
@@ -191,7 +192,7 @@ double sound_distance(std::string_view a, std::string_view b) {
         row[0] = static_cast<double>(i);
         for (std::size_t j = 1; j <= b.size(); ++j) {
             const char x = a[i - 1], y = b[j - 1];
-            const double change = x == y ? 0 : family(x) != 0 && family(x) == family(y) ? 0.5 : 1;
+            const double change = x == y ? 0 : sound_family(x) != 0 && sound_family(x) == sound_family(y) ? 0.5 : 1;
             row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + change});
         }
     }

@@ -13,6 +13,9 @@ std::string sound_code(std::string_view lower_case);
 // Insertions, deletions, substitutions and swaps of neighbours; more than `limit` counts as limit + 1.
 std::size_t spelling_distance(std::u32string_view a, std::u32string_view b, std::size_t limit);
 
+// Sounds that are made alike have the same number.
+int sound_family(char code);
+
 // How far apart two sound codes are: sounds made alike (b, p; s, sh; m, n; l, r) are half as far as others.
 double sound_distance(std::string_view a, std::string_view b);
 

@@ -109,6 +109,39 @@ INSTANTIATE_TEST_SUITE_P(Asked, Understanding,
                                          U{"lock the frunt door", "HassTurnOn name=Front Door (mended) (ask)"},
                                          U{"turn on all the lights", "HassTurnOn domain=light (ask)"}));
 
+// Names that differ in a number alone are told apart by it, or not at all.
+TEST(Mending, NumbersInNamesAreNotGuessed) {
+    home house = testing_house::house();
+    house.entities.push_back({"light.desk_2", "Desk Lamp 2", "kitchen", {}, "on", "", {}});
+    house.entities.push_back({"light.desk_3", "Desk Lamp 3", "kitchen", {}, "on", "", {}});
+    auto compiled = matcher::compile(testing_house::sentences(), house);
+    ASSERT_TRUE(compiled) << compiled.error().text();
+    const interpreter all(*compiled, std::make_shared<home>(house));
+    const auto got = all.understand("turn on the desk lamb 3");
+    ASSERT_TRUE(got) << got.error().sentence();
+    EXPECT_EQ(got->commands.front().what.text_of("name"), "Desk Lamp 3");
+    EXPECT_TRUE(got->ask_first);  // a number beside a mended word
+    EXPECT_FALSE(all.understand("turn on the desk lamb"));
+}
+
+// Words that stand for opposites are never made of each other, and what was heard half is asked back.
+TEST(Mending, NeverTurnsACommandRound) {
+    struct round_case {
+        std::string_view heard, never;
+    };
+    for (const auto& [heard, never] : std::vector<round_case>{{"turn of the sink light", "HassTurnOn"},
+                                                              {"turn up the sink light", "HassTurnOff"},
+                                                              {"and lock the front door", "HassTurnOff"},
+                                                              {"lock the frunt door", "HassTurnOff"},
+                                                              {"unlock the frunt door", "HassTurnOn"},
+                                                              {"open the garaj door", "HassTurnOff"},
+                                                              {"clothes the garage door", "HassTurnOn"}}) {
+        const auto got = house_interpreter().understand(heard);
+        if (!got || got->ask_first) continue;
+        EXPECT_NE(got->commands.front().what.intent, never) << heard;
+    }
+}
+
 TEST(Conversation, RemembersTheLastTurn) {
     struct turn_case {
         std::string_view first, then, meaning;
