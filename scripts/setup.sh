@@ -8,7 +8,7 @@ usage() {
 Usage: scripts/setup.sh [--check] [GROUP…]
 
 Groups:  build  all that \`make run\` needs: compiler, libraries, engines, speech models (the default)
-         test   what \`make test\` needs besides: other voices, recordings, pytest, Prometheus, clang to fuzz with
+         test   what \`make test\` needs besides: other voices, recordings, pytest, Prometheus, clang to fuzz and for skills
          lint   clang-format and clang-tidy
          all    all of these
 
@@ -27,7 +27,10 @@ build_packages=(
     libbenchmark-dev libgmock-dev libgtest-dev
     libespeak-ng1 espeak-ng-data
 )
-test_packages=(espeak-ng flite git pocketsphinx-testdata sox "clang-19|clang-18" "libclang-rt-19-dev|libclang-rt-18-dev")
+test_packages=(
+    espeak-ng flite git minisign pocketsphinx-testdata sox "clang-19|clang-18" "libclang-rt-19-dev|libclang-rt-18-dev"
+    "lld-19|lld-18" "libclang-rt-19-dev-wasm32|libclang-rt-18-dev-wasm32" wasi-libc
+)
 lint_packages=("clang-format-19|clang-format-18" "clang-tidy-19|clang-tidy-18")
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
