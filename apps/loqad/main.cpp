@@ -10,6 +10,7 @@
 #include "loqa/intent/understanding.hpp"
 #include "loqa/protocol/subjects.hpp"
 #include "loqa/session/service.hpp"
+#include "loqa/skills/service.hpp"
 #include "node.hpp"
 
 namespace loqa {
@@ -37,6 +38,21 @@ session::conductor_config conductor_options(const config::settings& from) {
     if (from.stt.enabled) config.required_components.emplace_back("stt");
     if (from.tts.enabled) config.required_components.emplace_back("tts");
     return config;
+}
+
+result<skills::service_options> skill_options(const config::settings& from) {
+    skills::service_options options{.directory = from.skills.directory,
+                                    .cache = from.data_dir / "skills" / "compiled",
+                                    .max_concurrency = from.skills.max_concurrency,
+                                    .audit_privacy_scope = from.skills.audit_privacy_scope};
+    if (from.skills.signatures == "require") options.signatures = skills::signature_policy::require;
+    if (from.skills.signatures == "off") options.signatures = skills::signature_policy::off;
+    for (const auto& text : from.skills.trusted_keys) {
+        auto key = skills::parse_trusted_key(text);
+        if (!key) return fail(errc::invalid_config, "skills.trusted_keys: \"{}\": {}", text, key.error().message);
+        options.trusted.push_back(std::move(*key));
+    }
+    return options;
 }
 
 // The templates that ship, and then the user's own: a broken file of the user's is said and left aside.
@@ -92,6 +108,17 @@ public:
                                                std::move(*interpreter));
         if (!session) return fail(std::move(session));
         made->session_ = std::move(*session);
+        if (settings.skills.enabled) {
+            auto options = skill_options(settings);
+            if (!options) return fail(std::move(options));
+            auto skills = skills::service::start(std::move(*options), {.time = frame.clock(),
+                                                                       .bus = frame.bus(),
+                                                                       .store = *made->store_,
+                                                                       .metrics = frame.metrics(),
+                                                                       .log = frame.log()});
+            if (!skills) return fail(std::move(skills));
+            made->skills_ = std::move(*skills);
+        }
         auto web = http::server::start({.bind = settings.http.bind, .port = settings.http.port},
                                        [s = made->session_.get()] { return readiness(*s); });
         if (!web) return fail(std::move(web));
@@ -106,6 +133,7 @@ public:
     ~core() override {
         node_.reset();
         web_.reset();
+        skills_.reset();
         if (session_) session_->stop();
         timers_.reset();  // its thread calls into the session
         session_.reset();
@@ -125,6 +153,7 @@ private:
     std::unique_ptr<store::event_store> store_;
     std::unique_ptr<timers::timer_service> timers_;
     std::unique_ptr<session::service> session_;
+    std::unique_ptr<skills::service> skills_;
     std::unique_ptr<http::server> web_;
     std::unique_ptr<app::node_announcer> node_;
 };

@@ -64,6 +64,8 @@ struct skills_settings {
     fs::path directory;
     int max_concurrency = 0;
     std::string audit_privacy_scope;  // ephemeral, session, local, persistent
+    std::string signatures;           // require, warn, off
+    std::vector<std::string> trusted_keys;
 };
 
 struct event_store_settings {

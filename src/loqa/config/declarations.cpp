@@ -182,6 +182,16 @@ const property property_table[] = {
      .fallback = "local",
      .form = shape::not_empty,
      .doc = "The privacy scope of the events that record what skills did; ephemeral records nothing."},
+    {.key = "skills.signatures",
+     .at = LOQA_AT(skills.signatures),
+     .fallback = "warn",
+     .words = {"require", "warn", "off"},
+     .doc = "require runs only skills that a trusted key signed, warn says which are not and refuses those that were "
+            "changed since, off does not look."},
+    {.key = "skills.trusted_keys",
+     .at = LOQA_AT(skills.trusted_keys),
+     .doc = "The public keys that may sign skills, as minisign writes them (RW…); Author=RW… trusts a key for that "
+            "author's skills alone."},
 
     {.key = "event_store.path",
      .at = LOQA_AT(event_store.path),

@@ -42,6 +42,7 @@ inline constexpr std::string_view trace_spans = "trace.spans";                 /
 inline constexpr std::string_view trace_get = "trace.get";                     // request
 inline constexpr std::string_view timers_list = "timers.list";                 // request
 inline constexpr std::string_view timers_cancel = "timers.cancel";             // request
+inline constexpr std::string_view skill_failed = "skill.failed";               // one was suspended
 }  // namespace subject
 
 namespace header {
@@ -70,6 +71,7 @@ namespace group {
 inline constexpr std::string_view stt = "stt";
 inline constexpr std::string_view tts = "tts";
 inline constexpr std::string_view session = "session";
+inline constexpr std::string_view skill = "skill";  // .<name>
 }  // namespace group
 
 }  // namespace loqa::protocol

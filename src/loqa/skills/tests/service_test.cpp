@@ -1,0 +1,480 @@
+// Skills on a bus in memory: the first ABI, what is recorded, and that no skill harms another.
+#include "loqa/skills/service.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
+
+#include "loqa/base/ids.hpp"
+#include "loqa/bus/testing/fake_connection.hpp"
+#include "loqa/skills/engine.hpp"
+
+namespace loqa::skills {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Publishes its whole environment on test.out.
+constexpr std::string_view mirror = R"((module
+  (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
+  (import "env" "host_log" (func $log (param i32 i32)))
+  (import "env" "host_publish" (func $publish (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 0) "test.outhello")
+  (func (export "run")
+    (drop (call $sizes (i32.const 32) (i32.const 36)))
+    (drop (call $get (i32.const 64) (i32.const 1024)))
+    (call $log (i32.const 8) (i32.const 5))
+    (if (call $publish (i32.const 0) (i32.const 8) (i32.const 1024) (i32.load (i32.const 36))) (then unreachable)))))";
+
+// Calls host_publish with these arguments and publishes the answer, as a digit, on test.out.
+std::string publishes(std::string_view arguments) {
+    return fmt::format(R"((module
+  (import "env" "host_publish" (func $publish (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "test.outskill.secret")
+  (func (export "run")
+    (i32.store8 (i32.const 100) (i32.add (i32.const 48) (call $publish {})))
+    (drop (call $publish (i32.const 0) (i32.const 8) (i32.const 100) (i32.const 1))))))",
+                       arguments);
+}
+
+constexpr std::string_view sleeper = R"((module
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "\01\00\00\00\00\00\00\00\00\f0\ff\ff\ff\ff\ff\7f")
+  (func (export "run") (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128))))))";
+
+constexpr std::string_view failing = R"((module (func (export "run") unreachable)))";
+
+class Skills : public testing::Test {
+protected:
+    void SetUp() override {
+        root_ = fs::temp_directory_path() / ("loqa-skills-" + random_hex(8));
+        fs::create_directories(root_ / "skills");
+        store_ = store::event_store::open({.path = root_ / "events.db"}, clock_, telemetry::logger::silent(), metrics_)
+                     .value();
+        options_.directory = root_ / "skills";
+    }
+    void TearDown() override {
+        service_.reset();
+        store_.reset();
+        fs::remove_all(root_);
+    }
+
+    // Subscribed to test.<name>, may publish on test.out.
+    void add(const std::string& name, std::string_view module, std::string_view more = {},
+             const std::string& folder = {}) {
+        const auto place = options_.directory / (folder.empty() ? name : folder);
+        fs::create_directories(place);
+        ASSERT_TRUE(write_file_atomically(place / "skill.wasm", assemble(module).value_or(std::string(module))));
+        ASSERT_TRUE(write_file_atomically(place / "skill.yaml", fmt::format(R"(metadata: {{name: {0}, version: 1.0.0}}
+runtime: {{mode: wasm, module: skill.wasm, entrypoint: run, host_version: v1}}
+capabilities: {{bus: {{subscribe: [test.{0}], publish: [test.out]}}}}
+permissions: [bus:publish, bus:subscribe]
+{1}
+)",
+                                                                            name, more)));
+    }
+
+    void start() {
+        auto made = service::start(
+            options_,
+            {.time = clock_, .bus = bus_, .store = *store_, .metrics = metrics_, .log = telemetry::logger::silent()});
+        ASSERT_TRUE(made) << made.error().text();
+        service_ = std::move(*made);
+    }
+
+    skill_status status(std::string_view name) const {
+        for (auto& one : service_->list())
+            if (one.name == name) return one;
+        return {};
+    }
+
+    // Waits until the skill was invoked that often.
+    void await(std::string_view name, std::uint64_t invocations) {
+        const auto give_up = std::chrono::steady_clock::now() + seconds(20);
+        while (status(name).invocations < invocations && std::chrono::steady_clock::now() < give_up)
+            std::this_thread::sleep_for(milliseconds(2));
+        ASSERT_GE(status(name).invocations, invocations);
+    }
+
+    // What was recorded of a skill, oldest first: types and payloads.
+    std::vector<std::pair<std::string, json>> record(const std::string& name) {
+        EXPECT_TRUE(store_->flush(std::chrono::steady_clock::now() + seconds(10)));
+        std::vector<std::pair<std::string, json>> out;
+        const auto events = store_->events({.session_id = "skill:" + name}).value();
+        for (const auto& one : events) {
+            EXPECT_EQ(one.actor_id, name);
+            EXPECT_EQ(one.privacy_scope, "local");
+            out.emplace_back(one.type, json::parse(one.payload));
+        }
+        return out;
+    }
+    std::vector<std::string> recorded_types(const std::string& name) {
+        std::vector<std::string> out;
+        for (const auto& [type, payload] : record(name)) out.push_back(type);
+        return out;
+    }
+    json last(const std::string& name, std::string_view type) {
+        json out;
+        for (const auto& [found, payload] : record(name))
+            if (found == type) out = payload;
+        return out;
+    }
+
+    std::vector<std::string> answers(std::size_t count) {
+        std::vector<std::string> out;
+        for (const auto& m : bus_.wait_for("test.out", count)) out.push_back(m.payload);
+        return out;
+    }
+
+    fs::path root_;
+    manual_clock clock_;
+    telemetry::metrics metrics_;
+    bus::testing::fake_connection bus_;
+    std::unique_ptr<store::event_store> store_;
+    service_options options_;
+    std::unique_ptr<service> service_;
+};
+
+TEST_F(Skills, GetTheirMessageAsTheFirstAbiSays) {
+    add("one", mirror, {}, "deep/below/here");
+    start();
+    ASSERT_TRUE(bus_.publish("test.one", R"({"a":"ü b"})"));
+
+    const auto got = answers(1);
+    ASSERT_EQ(got.size(), 1U);
+    for (const auto* line : {"LOQA_SKILL_NAME=one", "LOQA_EVENT_SUBJECT=test.one", "LOQA_EVENT_PAYLOAD={\"a\":\"ü b\"}",
+                             "LOQA_INVOCATION_ID=", "deep/below/here"})
+        EXPECT_THAT(got[0], HasSubstr(line));
+    EXPECT_THAT(got[0], testing::Not(HasSubstr("LOQA_EVENT_REPLY")));
+    EXPECT_THAT(got[0], testing::Not(HasSubstr("PATH=")));
+}
+
+TEST_F(Skills, AreToldWhereAnAnswerIsExpected) {
+    add("one", mirror);
+    start();
+    const auto nobody_answers = bus_.request("test.one", "x", milliseconds(1));
+
+    EXPECT_FALSE(nobody_answers);
+    EXPECT_THAT(answers(1), ElementsAre(HasSubstr("LOQA_EVENT_REPLY=_INBOX.")));
+}
+
+TEST_F(Skills, WhatTheyDoIsRecorded) {
+    add("one", mirror);
+    start();
+    ASSERT_TRUE(bus_.publish("test.one", "x"));
+    await("one", 1);
+
+    const auto events = record("one");
+    EXPECT_THAT(recorded_types("one"),
+                ElementsAre("skill.load", "skill.invoke.start", "skill.log", "skill.publish", "skill.invoke.complete"));
+    const auto id = events[1].second["invocation_id"];
+    EXPECT_EQ(id.get<std::string>().size(), 36U);
+    for (std::size_t i = 1; i < events.size(); ++i) {
+        EXPECT_EQ(events[i].second["invocation_id"], id);
+        EXPECT_EQ(events[i].second["skill"], "one");
+    }
+    EXPECT_EQ(events[1].second["subject"], "test.one");
+    EXPECT_EQ(events[2].second["message"], "hello");
+    EXPECT_EQ(events[3].second["subject"], "test.out");
+    EXPECT_GT(events[3].second["payload_bytes"], 100);
+    EXPECT_TRUE(events[4].second["duration_ms"].is_number_integer());
+}
+
+struct publish_case {
+    std::string_view name, arguments, code, reason;
+};
+class Publish : public Skills, public testing::WithParamInterface<publish_case> {};
+
+TEST_P(Publish, AnswersWithACode) {
+    add("one", publishes(GetParam().arguments), "limits: {publishes: 2, publish_kb: 1}");
+    start();
+    ASSERT_TRUE(bus_.publish("test.one", "x"));
+
+    const auto got = answers(1);
+    ASSERT_FALSE(got.empty());
+    EXPECT_EQ(got.back(), std::string(GetParam().code));
+    await("one", 1);
+    if (!GetParam().reason.empty()) {
+        EXPECT_THAT(last("one", "skill.denied")["reason"].get<std::string>(),
+                    HasSubstr(std::string(GetParam().reason)));
+    }
+    EXPECT_THAT(bus_.published("skill.secret"), IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Calls, Publish,
+    testing::Values(
+        publish_case{"not in the manifest", "(i32.const 8) (i32.const 12) (i32.const 0) (i32.const 4)", "1",
+                     "skill.secret is not in capabilities.bus.publish"},
+        publish_case{"no subject", "(i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)", "1", ""},
+        publish_case{"subject outside the memory", "(i32.const 65530) (i32.const 8) (i32.const 0) (i32.const 0)", "2",
+                     "outside"},
+        publish_case{"negative length", "(i32.const 0) (i32.const -8) (i32.const 0) (i32.const 0)", "2", "outside"},
+        publish_case{"negative pointer", "(i32.const -8) (i32.const 8) (i32.const 0) (i32.const 0)", "2", "outside"},
+        publish_case{"payload outside the memory", "(i32.const 0) (i32.const 8) (i32.const 65530) (i32.const 100)", "2",
+                     "outside"},
+        publish_case{"huge payload", "(i32.const 0) (i32.const 8) (i32.const 0) (i32.const 60000)", "2",
+                     "more messages or bytes"}),
+    [](const auto& row) {
+        std::string name(row.param.name);
+        std::ranges::replace(name, ' ', '_');
+        return name;
+    });
+
+TEST_F(Skills, WithoutPermissionNothingIsPublished) {
+    add("one", publishes("(i32.const 0) (i32.const 8) (i32.const 0) (i32.const 4)"));
+    const auto file = options_.directory / "one" / "skill.yaml";
+    auto text = read_file(file).value();
+    ASSERT_TRUE(write_file_atomically(file, text.replace(text.find("bus:publish"), 11, "http:call")));
+    start();
+    ASSERT_TRUE(bus_.publish("test.one", "x"));
+    await("one", 1);
+
+    EXPECT_THAT(bus_.published("test.out"), IsEmpty());
+    EXPECT_THAT(last("one", "skill.denied")["reason"].get<std::string>(), HasSubstr("no permission bus:publish"));
+}
+
+TEST_F(Skills, FloodsAreCutAtTheLimits) {
+    add("logger", R"((module (import "env" "host_log" (func $log (param i32 i32)))
+      (memory (export "memory") 2) (func (export "run") (local $i i32)
+        (loop $l (call $log (i32.const 0) (i32.const 50000)) (call $log (i32.const 0) (i32.const -1))
+          (local.set $i (i32.add (local.get $i) (i32.const 1))) (br_if $l (i32.lt_u (local.get $i) (i32.const 5000)))))))",
+        "limits: {log_lines: 3, log_kb: 40}");
+    add("publisher", R"((module (import "env" "host_publish" (func $publish (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1) (data (i32.const 0) "test.out") (func (export "run") (local $i i32)
+        (loop $l (drop (call $publish (i32.const 0) (i32.const 8) (i32.const 0) (i32.const 1)))
+          (local.set $i (i32.add (local.get $i) (i32.const 1))) (br_if $l (i32.lt_u (local.get $i) (i32.const 5000)))))))",
+        "limits: {publishes: 7}");
+    start();
+    ASSERT_TRUE(bus_.publish("test.logger", "x"));
+    ASSERT_TRUE(bus_.publish("test.publisher", "x"));
+    await("logger", 1);
+    await("publisher", 1);
+
+    std::size_t logged = 0;
+    for (const auto& [type, payload] : record("logger"))
+        if (type == "skill.log") logged += payload["message"].get<std::string>().size();
+    EXPECT_EQ(logged, 40U * 1024);
+    EXPECT_EQ(bus_.published("test.out").size(), 7U);
+    EXPECT_LT(record("logger").size() + record("publisher").size(), 70U);
+}
+
+// Each is ended, named in the record, and leaves a good skill unharmed.
+struct abuse {
+    std::string_view name, module, recorded;
+};
+class Abuse : public Skills, public testing::WithParamInterface<abuse> {};
+
+TEST_P(Abuse, IsContainedAndNamed) {
+    add("bad", GetParam().module, "limits: {wall_ms: 200, cpu_ms: 100, memory_mb: 2}");
+    add("good", mirror);
+    start();
+    ASSERT_TRUE(bus_.publish("test.bad", "x"));
+    await("bad", 1);
+    ASSERT_TRUE(bus_.publish("test.good", "x"));
+    await("good", 1);
+
+    EXPECT_THAT(last("bad", "skill.invoke.error").dump(), HasSubstr(std::string(GetParam().recorded)));
+    EXPECT_THAT(recorded_types("good"), testing::Contains("skill.invoke.complete"));
+    EXPECT_EQ(status("good").failures, 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Guests, Abuse,
+    testing::Values(
+        abuse{"endless_loop", R"((module (func (export "run") (loop $l (br $l)))))", "timed_out"},
+        abuse{"endless_sleep", sleeper, "longer than its 200 ms"},
+        abuse{"host_call_storm",
+              R"((module (import "env" "host_publish" (func $publish (param i32 i32 i32 i32) (result i32)))
+                 (memory (export "memory") 1) (func (export "run")
+                 (loop $l (drop (call $publish (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 0))) (br $l)))))",
+              "timed_out"},
+        abuse{"recursion", R"((module (func $f (export "run") (call $f) (call $f))))", "stack overflow"},
+        abuse{"memory_bomb",
+              R"((module (memory (export "memory") 1) (func (export "run")
+                 (loop $l (br_if $l (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable)))",
+              R"("memory_bytes":2097152)"},
+        abuse{"exit_code",
+              R"((module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                 (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const 7)))))",
+              "exit code 7"},
+        abuse{"says_why",
+              R"((module (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+                 (memory (export "memory") 1) (data (i32.const 0) "\10\00\00\00\06\00\00\00")
+                 (data (i32.const 16) "panic!")
+                 (func (export "run") (drop (call $write (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 32)))
+                   unreachable)))",
+              R"("output":"panic!")"}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+struct refusal {
+    std::string_view name, module, more, why;
+};
+class RefusedSkill : public Skills, public testing::WithParamInterface<refusal> {};
+
+TEST_P(RefusedSkill, IsNamedAndTheOthersRun) {
+    add("bad", GetParam().module, GetParam().more);
+    add("good", mirror);
+    start();
+
+    EXPECT_EQ(status("bad").state, "refused");
+    EXPECT_THAT(status("bad").error, HasSubstr(std::string(GetParam().why)));
+    EXPECT_THAT(last("bad", "skill.refused")["error"].get<std::string>(), HasSubstr(std::string(GetParam().why)));
+    ASSERT_TRUE(bus_.publish("test.good", "x"));
+    EXPECT_EQ(answers(1).size(), 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Skills, RefusedSkill,
+    testing::Values(
+        refusal{"truncated_module", std::string_view("\0asm\1", 5), "", "not a WebAssembly module"},
+        refusal{"random_bytes", "3b1f9c8a", "", "not a WebAssembly module"},
+        refusal{"no_entrypoint", R"((module (func (export "walk"))))", "", "neither the entrypoint run nor _start"},
+        refusal{"unknown_import", R"((module (import "env" "system" (func)) (func (export "run"))))", "", "env.system"},
+        refusal{"bad_manifest", failing, "limits: {memory_mb: 100000}", "skill.yaml:5:21: limits.memory_mb"}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+TEST_F(Skills, OfTwoWithOneNameTheSecondIsRefused) {
+    add("one", mirror, {}, "a");
+    add("one", mirror, {}, "b");
+    start();
+
+    EXPECT_EQ(status("one").folder.filename(), "a");
+    EXPECT_THAT(status("b").error, HasSubstr("there is a skill one in"));
+    ASSERT_TRUE(bus_.publish("test.one", "x"));
+    await("one", 1);
+    EXPECT_EQ(answers(1).size(), 1U);
+}
+
+TEST_F(Skills, ASleepingOneLeavesTheOthersAThread) {
+    options_.max_concurrency = 2;
+    add("slow", sleeper);
+    add("good", mirror);
+    start();
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(bus_.publish("test.slow", "x"));
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(bus_.publish("test.good", "x"));
+
+    EXPECT_EQ(answers(10).size(), 10U);
+    EXPECT_EQ(status("slow").invocations, 0U);
+    const auto began = std::chrono::steady_clock::now();
+    service_.reset();
+    EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(10));
+    EXPECT_EQ(last("slow", "skill.invoke.error")["code"], "cancelled");
+}
+
+TEST_F(Skills, WaitingMessagesAreBounded) {
+    options_.max_concurrency = 1;
+    options_.queued_per_skill = 5;
+    add("slow", sleeper);
+    start();
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(bus_.publish("test.slow", "x"));
+
+    EXPECT_GE(status("slow").dropped, 14U);
+    EXPECT_LE(status("slow").dropped, 15U);
+}
+
+TEST_F(Skills, OneThatAlwaysFailsIsSuspendedAndTriedAgain) {
+    options_.failures_to_suspend = 3;
+    options_.first_suspension = seconds(10);
+    add("bad", failing);
+    start();
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+        ASSERT_TRUE(bus_.publish("test.bad", "x"));
+        await("bad", i);
+    }
+    const auto said = bus_.wait_for("skill.failed");
+    ASSERT_EQ(said.size(), 1U);
+    const auto failed = json::parse(said[0].payload);
+    EXPECT_EQ(failed["skill"], "bad");
+    EXPECT_EQ(failed["failures"], 3);
+    EXPECT_EQ(failed["suspended_ms"], 10'000);
+    EXPECT_THAT(failed["error"].get<std::string>(), HasSubstr("unreachable"));
+    EXPECT_EQ(status("bad").state, "suspended");
+
+    ASSERT_TRUE(bus_.publish("test.bad", "x"));
+    EXPECT_EQ(status("bad").dropped, 1U);
+
+    clock_.advance(seconds(11));
+    EXPECT_EQ(status("bad").state, "ready");
+    ASSERT_TRUE(bus_.publish("test.bad", "x"));
+    await("bad", 4);
+    EXPECT_EQ(json::parse(bus_.wait_for("skill.failed", 2).at(1).payload)["suspended_ms"], 20'000);
+}
+
+TEST_F(Skills, OverlappingPatternsBringAMessageOnce) {
+    add("one", mirror);
+    const auto file = options_.directory / "one" / "skill.yaml";
+    auto text = read_file(file).value();
+    text.replace(text.find("[test.one]"), 10, "[test.one, test.*, test.one, 'test.>']");
+    ASSERT_TRUE(write_file_atomically(file, text.replace(text.find("[test.out]"), 10, "[out]")));
+    start();
+    ASSERT_TRUE(bus_.publish("test.one", "x"));
+    await("one", 1);
+    EXPECT_EQ(status("one").invocations, 1U);
+}
+
+TEST_F(Skills, AFolderWithoutSkillsOrNoFolderIsFine) {
+    start();
+    EXPECT_THAT(service_->list(), IsEmpty());
+    options_.directory = root_ / "nowhere";
+    start();
+    EXPECT_THAT(service_->list(), IsEmpty());
+}
+
+struct policy_case {
+    std::string_view name;
+    signature_policy policy;
+    bool is_signed, is_trusted, is_changed, runs;
+};
+class Policy : public Skills, public testing::WithParamInterface<policy_case> {};
+
+TEST_P(Policy, DecidesWhatRuns) {
+    const auto& row = GetParam();
+    add("one", mirror);
+    const auto key = make_key();
+    const auto folder = options_.directory / "one";
+    if (row.is_signed) {
+        ASSERT_TRUE(sign_skill(key, folder, "skill.wasm", "one 1.0"));
+    }
+    if (row.is_changed) {
+        ASSERT_TRUE(write_file_atomically(folder / "skill.wasm", assemble(failing).value()));
+    }
+    options_.signatures = row.policy;
+    if (row.is_trusted) options_.trusted = {{.publisher = {}, .key = key.open()}};
+    start();
+
+    EXPECT_EQ(service_->list().at(0).state, row.runs ? "ready" : "refused");
+    EXPECT_EQ(service_->list().at(0).signed_by.empty(), !(row.runs && row.is_signed && row.is_trusted));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Signatures, Policy,
+    testing::Values(policy_case{"unsigned_required", signature_policy::require, false, true, false, false},
+                    policy_case{"signed_required", signature_policy::require, true, true, false, true},
+                    policy_case{"changed_required", signature_policy::require, true, true, true, false},
+                    policy_case{"by_a_stranger_required", signature_policy::require, true, false, false, false},
+                    policy_case{"unsigned_warned", signature_policy::warn, false, true, false, true},
+                    policy_case{"by_a_stranger_warned", signature_policy::warn, true, false, false, true},
+                    policy_case{"signed_warned", signature_policy::warn, true, true, false, true},
+                    policy_case{"changed_warned", signature_policy::warn, true, true, true, false}),
+    [](const auto& row) { return std::string(row.param.name); });
+
+TEST_F(Skills, BytesThatAreNoTextAreRecordedAsAFault) {
+    add("one", mirror);
+    start();
+    ASSERT_TRUE(bus_.publish("test.one", std::string_view("a\0b", 3)));
+    await("one", 1);
+    EXPECT_THAT(last("one", "skill.invoke.error")["error"].get<std::string>(), HasSubstr("byte 0"));
+}
+
+}  // namespace
+}  // namespace loqa::skills

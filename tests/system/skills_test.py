@@ -1,0 +1,241 @@
+"""Skills in the real host: found in a folder, run when a message comes, recorded, contained."""
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from local_loqa import Instance, run
+
+GUESTS = Path(__file__).parent / "guests"
+CLANG = next((path for name in ("clang++-19", "clang++-18") if (path := shutil.which(name))), None)
+
+# The fields that skills written for loqa-core have.
+MANIFEST = """metadata:
+  name: countdown
+  version: 0.1.0
+  description: Waits and tells.
+  author: Somebody
+runtime:
+  mode: wasm
+  module: build/countdown.wasm
+  entrypoint: run
+  host_version: v1
+capabilities:
+  bus:
+    subscribe:
+      - skill.countdown.start
+    publish:
+      - skill.countdown.status
+  storage:
+    kv: true
+  timers: true
+permissions:
+  - event_store:read
+  - bus:publish
+surfaces:
+  voice: true
+  automations: true
+"""
+
+
+def compile_guest(source: Path, module: Path) -> None:
+    assert CLANG, "there is no clang++: run scripts/setup.sh test"
+    module.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(
+        [CLANG, "--target=wasm32-wasi", "-mexec-model=reactor", "-fno-exceptions", "-Oz", "-s", source, "-o", module],
+        check=True, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def skills_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("skills")
+    compile_guest(GUESTS / "countdown.cpp", folder / "home" / "countdown" / "build" / "countdown.wasm")
+    (folder / "home" / "countdown" / "skill.yaml").write_text(MANIFEST)
+    (folder / "broken").mkdir()
+    (folder / "broken" / "skill.yaml").write_text(MANIFEST.replace("countdown", "broken"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory, skills_folder: Path) -> Iterator[Instance]:
+    # Only what skills need: the speech services take seconds to start.
+    only = {"LOQA_STT_ENABLED": "false", "LOQA_TTS_ENABLED": "false", "LOQA_SKILLS_DIRECTORY": str(skills_folder)}
+    own = Instance(tmp_path_factory.mktemp("host"), environment=only)
+    yield own.start()
+    own.destroy()
+
+
+@pytest.fixture(scope="module")
+def record(host: Instance) -> Callable[[str], list[tuple[str, dict]]]:
+    """What the event store has of a skill: types and payloads, oldest first."""
+
+    def read(skill: str) -> list[tuple[str, dict]]:
+        with sqlite3.connect(f"file:{host.data}/events.db?mode=ro", uri=True) as database:
+            rows = database.execute(
+                "SELECT event_type, payload FROM events WHERE session_id = ? ORDER BY id", [f"skill:{skill}"]
+            )
+            return [(kind, json.loads(payload)) for kind, payload in rows]
+
+    return read
+
+
+def test_a_message_is_an_invocation(host: Instance) -> None:
+    statuses = host.bus.subscribe("skill.countdown.status")
+
+    host.bus.publish("skill.countdown.start", "150")
+
+    started, completed = statuses.get(10), statuses.get(10)
+    assert started.json()["state"] == "started"
+    assert completed.json() == started.json() | {"state": "completed"}
+    assert completed.arrived - started.arrived >= 0.1
+
+
+def test_what_is_not_granted_is_refused_and_recorded(host: Instance, record: Callable) -> None:
+    statuses = host.bus.subscribe("skill.countdown.status")
+    ended = host.bus.subscribe("session.ended")
+
+    host.bus.publish("skill.countdown.start", "spy")
+    assert statuses.get(10).json() == {"code": 1}
+    host.bus.publish("skill.countdown.start", "0")  # once this is done, the first is written down
+    statuses.get(10, lambda m: m.json().get("state") == "completed")
+
+    assert ended.drain() == []
+    assert any(
+        kind == "skill.denied" and "session.ended is not in capabilities.bus.publish" in told["reason"]
+        for kind, told in wait_for(lambda: record("countdown"), lambda events: any(e[0] == "skill.denied" for e in events))
+    )
+
+
+def test_a_crash_is_recorded_and_the_next_runs(host: Instance, record: Callable) -> None:
+    statuses = host.bus.subscribe("skill.countdown.status")
+
+    host.bus.publish("skill.countdown.start", "crash")
+    host.bus.publish("skill.countdown.start", "1")
+    statuses.get(10, lambda m: m.json().get("state") == "completed")
+
+    events = wait_for(
+        lambda: record("countdown"), lambda events: any(kind == "skill.invoke.error" for kind, _ in events)
+    )
+    error = next(told for kind, told in events if kind == "skill.invoke.error")
+    assert error["output"] == "as I was told\n"
+    assert "unreachable" in error["error"]
+
+
+def test_a_skill_that_is_not_built_is_said_and_left_out(host: Instance, record: Callable) -> None:
+    assert "module build/broken.wasm is not there" in host.log()
+    assert [kind for kind, _ in record("broken")] == ["skill.refused"]
+
+
+def wait_for(look: Callable, found: Callable, seconds: float = 10) -> list:
+    """The store writes within a moment: looks until what is wanted is there."""
+    deadline = time.monotonic() + seconds
+    while not found(seen := look()):
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.02)
+    return seen
+
+
+# loqa-skill
+
+
+def test_validate_speaks_as_it_always_did(skills_folder: Path) -> None:
+    done = run("loqa-skill", "validate", "--file", skills_folder / "home" / "countdown" / "skill.yaml")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "manifest valid\n", "")
+
+
+def test_validate_of_what_is_not_built(skills_folder: Path) -> None:
+    done = run("loqa-skill", "validate", "--file", "skill.yaml", cwd=skills_folder / "broken")
+
+    assert (done.returncode, done.stdout) == (0, "manifest valid\n")
+    assert "build/broken.wasm is not built yet" in done.stderr
+
+
+def test_validate_finds_every_fault(tmp_path: Path) -> None:
+    (tmp_path / "skill.yaml").write_text(
+        MANIFEST.replace("  name: countdown\n", "").replace("build/countdown.wasm", "/etc/passwd").replace("kv: true", "kv: 7")
+    )
+
+    done = run("loqa-skill", "validate", "--file", "skill.yaml", cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "skill.yaml:2:3: metadata.name is required",
+        "skill.yaml:7:11: runtime.module /etc/passwd is outside the skill's folder",
+        "skill.yaml:17:9: capabilities.storage.kv is not true or false",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "words"), [("walk", "exports neither the entrypoint walk nor _start"), ("run", "manifest valid")]
+)
+def test_validate_holds_the_module_against_its_manifest(skills_folder: Path, tmp_path: Path, entrypoint: str, words: str) -> None:
+    shutil.copytree(skills_folder / "home" / "countdown", tmp_path / "skill")
+    (tmp_path / "skill" / "skill.yaml").write_text(MANIFEST.replace("entrypoint: run", f"entrypoint: {entrypoint}"))
+
+    done = run("loqa-skill", "validate", "--file", tmp_path / "skill" / "skill.yaml")
+
+    assert words in done.stdout + done.stderr
+    assert done.returncode == (words != "manifest valid")
+
+
+@pytest.fixture
+def signed(skills_folder: Path, tmp_path: Path) -> tuple[Path, Path, Path]:
+    """A signed skill, with the files of its keys."""
+    skill, secret, public = tmp_path / "skill", tmp_path / "secret", tmp_path / "public"
+    shutil.copytree(skills_folder / "home" / "countdown", skill)
+    assert run("loqa-skill", "keygen", "--secret", secret, "--public", public).returncode == 0
+    assert run("loqa-skill", "sign", skill, "--secret", secret).returncode == 0
+    return skill, secret, public
+
+
+def test_signed_skills_verify_until_they_are_changed(signed: tuple[Path, Path, Path]) -> None:
+    skill, secret, public = signed
+    assert secret.stat().st_mode & 0o077 == 0
+    assert run("loqa-skill", "verify", skill, "--public", public).returncode == 0
+
+    with (skill / "build" / "countdown.wasm").open("ab") as module:
+        module.write(b"\0")
+
+    changed = run("loqa-skill", "verify", skill, "--public", public)
+    assert changed.returncode == 1
+    assert "another manifest or module" in changed.stderr
+
+
+def minisign(*arguments: object) -> subprocess.CompletedProcess:
+    return subprocess.run(["minisign", *map(str, arguments)], capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_minisign_verifies_ours(signed: tuple[Path, Path, Path]) -> None:
+    skill, _, public = signed
+
+    done = minisign("-V", "-p", public, "-m", skill / "skill.sums")
+    listed = subprocess.run(["sha256sum", "-c", "skill.sums"], cwd=skill, capture_output=True, timeout=30, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Trusted comment: countdown 0.1.0" in done.stdout
+    assert listed.returncode == 0
+
+
+def test_minisign_signs_for_ours(signed: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    skill, secret, public = signed
+    (skill / "skill.sums.minisig").unlink()
+
+    # With our key, and with one of its own.
+    assert minisign("-S", "-s", secret, "-m", skill / "skill.sums").returncode == 0
+    assert run("loqa-skill", "verify", skill, "--public", public).returncode == 0
+
+    own_secret, own_public = tmp_path / "own.key", tmp_path / "own.pub"
+    assert minisign("-G", "-W", "-s", own_secret, "-p", own_public).returncode == 0
+    assert minisign("-S", "-s", own_secret, "-m", skill / "skill.sums").returncode == 0
+    assert run("loqa-skill", "verify", skill, "--public", own_public).returncode == 0
+    assert run("loqa-skill", "verify", skill, "--public", public).returncode == 1
+    assert run("loqa-skill", "sign", skill, "--secret", own_secret).returncode == 0
+    assert minisign("-V", "-p", own_public, "-m", skill / "skill.sums").returncode == 0
