@@ -301,4 +301,17 @@ result<collection> load_shipped_collection(std::string_view language) {
     return out;
 }
 
+result<folder_collection> load_sentences(const sentence_sources& from) {
+    auto shipped = load_shipped_collection(from.language);
+    if (!shipped) return fail(std::move(shipped));
+    folder_collection out{.sentences = std::move(*shipped), .broken = {}};
+    if (from.own.empty()) return out;
+    auto own = load_collection_folder(from.own);
+    for (auto& intent : own.sentences.intents)
+        for (auto& block : intent.blocks) block.metadata.try_emplace("custom", true);
+    out.broken = std::move(own.broken);
+    out.sentences.merge(std::move(own.sentences));
+    return out;
+}
+
 }  // namespace loqa::intent

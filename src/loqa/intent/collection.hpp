@@ -113,4 +113,13 @@ folder_collection load_collection_folder(const fs::path& folder);
 // cache, and Loqa's own sentences from share/. not_found when there is neither.
 result<collection> load_shipped_collection(std::string_view language);
 
+// Where sentences come from, as configured.
+struct sentence_sources {
+    std::string language = "en";
+    fs::path own;  // the user's folder; empty, or one that does not exist: none
+};
+
+// All of them: what ships, and behind it the user's own, which win over what ships (metadata custom).
+result<folder_collection> load_sentences(const sentence_sources& from);
+
 }  // namespace loqa::intent
