@@ -38,6 +38,22 @@ CREATE TABLE timers (
 );
 )sql",
     "ALTER TABLE timers ADD COLUMN action TEXT NOT NULL DEFAULT ''",
+    // What the simulated home remembers. IF NOT EXISTS: a file that was taken a step back has it already.
+    R"sql(
+CREATE TABLE IF NOT EXISTS home_states (
+    entity_id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    changed_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS home_items (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    list_id TEXT NOT NULL,
+    item TEXT NOT NULL,
+    done INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS home_items_by_list ON home_items (list_id);
+)sql",
 };
 
 }  // namespace loqa::store
