@@ -9,6 +9,7 @@
 #include "loqa/base/text.hpp"
 #include "loqa/tts/cache.hpp"
 #include "loqa/tts/command.hpp"
+#include "loqa/tts/earcon.hpp"
 #include "loqa/tts/espeak.hpp"
 #include "loqa/tts/piper.hpp"
 #include "loqa/tts/service.hpp"
@@ -45,7 +46,7 @@ public:
 private:
     // Each uses those above it.
     std::unique_ptr<tts::espeak> espeak_;
-    std::unique_ptr<tts::voice> voice_, fallback_;
+    std::unique_ptr<tts::voice> engine_, voice_, fallback_;
     std::unique_ptr<tts::sound_cache> cache_;
     std::unique_ptr<tts::service> service_;
 };
@@ -63,7 +64,8 @@ result<std::unique_ptr<app::part>> speaking::start(app::frame& frame) {
     const auto took = to_ms(frame.clock().steady() - begun);
     frame.metrics().gauge("loqa_tts_model_load_ms", "From the start of loading the voice to its first words").set(took);
     frame.log().info("voice {} loaded and warm after {:.0f} ms", (*voice)->name(), took);
-    made->voice_ = std::move(*voice);
+    made->engine_ = std::move(*voice);
+    made->voice_ = tts::with_earcons(*made->engine_);
     made->fallback_ = tts::make_espeak_voice(*made->espeak_);
 
     constexpr auto mebibyte = std::size_t{1} << 20;

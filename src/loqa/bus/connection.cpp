@@ -189,11 +189,13 @@ public:
     }
 
     result<void> publish(std::string_view subject, std::string_view payload, const headers& headers) override {
-        auto m = make_message(subject, nullptr, payload, headers);
-        if (!m) return fail(std::move(m));
-        if (const auto status = natsConnection_PublishMsg(connection_, m->get()); status != NATS_OK)
-            return nats_failure(status, fmt::format("publishing {} bytes on {}", payload.size(), subject));
-        return {};
+        return send(subject, nullptr, payload, headers);
+    }
+
+    result<void> publish_request(std::string_view subject, std::string_view reply, std::string_view payload,
+                                 const headers& headers) override {
+        const std::string to(reply);
+        return send(subject, &to, payload, headers);
     }
 
     result<void> respond(const message& request, std::string_view payload, const headers& headers) override {
@@ -237,6 +239,15 @@ public:
     }
 
 private:
+    result<void> send(std::string_view subject, const std::string* reply, std::string_view payload,
+                      const headers& headers) {
+        auto m = make_message(subject, reply, payload, headers);
+        if (!m) return fail(std::move(m));
+        if (const auto status = natsConnection_PublishMsg(connection_, m->get()); status != NATS_OK)
+            return nats_failure(status, fmt::format("publishing {} bytes on {}", payload.size(), subject));
+        return {};
+    }
+
     natsStatus configure() {
         std::vector<const char*> servers;
         for (const auto& s : options_.servers) servers.push_back(s.c_str());

@@ -67,6 +67,10 @@ public:
     // Hands the message to the client library; it is on the wire within a millisecond. Fails with too_long above the
     // server's limit, with unavailable when the connection is down and the reconnect buffer is full.
     virtual result<void> publish(std::string_view subject, std::string_view payload, const headers& headers = {}) = 0;
+    // The same for a message that asks: answers, or that nobody is there (no payload, header Status 503), come on
+    // `reply`, which the caller has subscribed to.
+    virtual result<void> publish_request(std::string_view subject, std::string_view reply, std::string_view payload,
+                                         const headers& headers = {}) = 0;
     virtual result<void> respond(const message& request, std::string_view payload, const headers& headers = {}) = 0;
 
     // Every subscriber gets every message.

@@ -36,17 +36,18 @@ permissions permissions_of(role r) {
         case role::core:
             return {{">"}, {">"}};
         case role::stt:
-            return {{"stt.>", "ctrl.component.status.*", "trace.spans"}, {"audio.>"}};
+            return {{"stt.>", "home.get", "ctrl.component.status.*", "trace.spans"}, {"audio.>", "home.changed"}};
         case role::tts:
             return {{"tts.audio", "tts.pcm.>", "tts.done", "tts.started", "session.degraded", "ctrl.component.status.*",
                      "trace.spans"},
                     {"tts.request", "tts.prepare", "tts.cancel"}};
         case role::client:
             // What clients of loqa-core do, and what `loqa` asks. Not: claiming to be a component.
-            return {{"audio.>", "stt.text.>", "nlu.>", "tts.request", "tts.prepare", "tts.cancel", "playback.>",
-                     "skill.>", "ctrl.node.>", "ctrl.readiness.get", "trace.get", "timers.>"},
-                    {"audio.>", "stt.>", "nlu.>", "tts.>", "playback.>", "skill.>", "session.>", "ctrl.>", "trace.>",
-                     "timers.>"}};
+            return {
+                {"audio.>", "stt.text.>", "nlu.>", "tts.request", "tts.prepare", "tts.cancel", "playback.>", "skill.>",
+                 "ctrl.node.>", "ctrl.readiness.get", "trace.get", "timers.>", "home.get", "intent.declare"},
+                {"audio.>", "stt.>", "nlu.>", "tts.>", "playback.>", "skill.>", "session.>", "ctrl.>", "trace.>",
+                 "timers.>", "home.>", "intent.>"}};
     }
     return {};
 }

@@ -122,9 +122,13 @@ struct router_settings {
 };
 
 struct session_settings {
-    milliseconds turn_timeout{}, tts_timeout{};
+    milliseconds turn_timeout{}, tts_timeout{}, intent_timeout{};
     int max_active_turns = 0;
     fs::path intents_path;  // empty: only the templates that ship
+    fs::path home;          // a home's file; empty: the one that ships
+    std::string confirm;    // words, beep
+    std::string area;
+    std::vector<std::string> areas;  // "target=area"
     std::string locale;
     std::string time_zone;  // empty: the machine's
 };

@@ -204,6 +204,24 @@ result<T> decode(std::string_view payload) {
 }
 
 template <>
+result<home_command> decode<home_command>(std::string_view payload) {
+    auto object = parse_object(payload);
+    if (!object) return fail(std::move(object));
+    field_reader read(*object);
+    home_command m;
+    read.text("room", m.room, max_id_bytes)
+        .text("device", m.device, max_id_bytes, true)
+        .text("action", m.action, max_id_bytes, true);
+    // What the device takes is its own affair.
+    if (const auto it = object->find("payload"); it != object->end() && !it->is_null()) m.payload = dump(*it);
+    if (m.payload.size() > max_text_bytes)
+        read.refuse({errc::too_long,
+                     fmt::format("field payload has {} bytes, the limit is {}", m.payload.size(), max_text_bytes),
+                     {}});
+    return finish(read, std::move(m));
+}
+
+template <>
 result<node_announce> decode<node_announce>(std::string_view payload) {
     auto object = parse_object(payload);
     if (!object) return fail(std::move(object));
@@ -421,6 +439,22 @@ std::string encode(const timer_cancel& m) {
 std::string encode(const timer_status& m) {
     json j{{"label", m.label}, {"state", m.state}};
     if (m.seconds_remaining) j["seconds_remaining"] = *m.seconds_remaining;
+    return dump(j);
+}
+
+std::string encode(const home_command& m) {
+    json j{{"device", m.device}, {"action", m.action}};
+    put(j, "room", m.room);
+    if (!m.payload.empty())
+        if (auto payload = json::parse(m.payload, nullptr, false); !payload.is_discarded())
+            j["payload"] = std::move(payload);
+    return dump(j);
+}
+
+std::string encode(const home_status& m) {
+    json j{{"device", m.device}, {"action", m.action}, {"state", m.state}};
+    put(j, "room", m.room);
+    if (!m.reason.empty()) j["payload"] = {{"reason", m.reason}};
     return dump(j);
 }
 

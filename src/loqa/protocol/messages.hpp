@@ -45,6 +45,9 @@ struct nlu_request {
     std::optional<double> temperature;
 };
 
+// A text that is a sound: done, and you can see or hear it yourself.
+inline constexpr std::string_view earcon_done = "\a";
+
 struct tts_request {
     std::string session_id, text, voice, target, trace_id;
 };
@@ -133,6 +136,15 @@ struct timer_status {
     std::optional<std::int64_t> seconds_remaining;
 };
 
+struct home_command {
+    std::string room, device, action;
+    std::string payload;  // JSON, whatever the device takes; empty: none
+};
+struct home_status {
+    std::string device, action, room, state;
+    std::string reason;  // ours: why the state is "failed"
+};
+
 struct capability {
     std::string name, tier;
     std::map<std::string, std::string> attributes;
@@ -182,6 +194,8 @@ std::string encode(const session_ended&);
 std::string encode(const timer_start&);
 std::string encode(const timer_cancel&);
 std::string encode(const timer_status&);
+std::string encode(const home_command&);
+std::string encode(const home_status&);
 std::string encode(const node_announce&);
 std::string encode(const node_heartbeat&);
 std::string encode(const component_status&);

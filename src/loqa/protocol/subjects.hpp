@@ -19,6 +19,8 @@ inline constexpr std::string_view tts_done = "tts.done";
 inline constexpr std::string_view timer_start = "skill.timer.start";
 inline constexpr std::string_view timer_cancel = "skill.timer.cancel";
 inline constexpr std::string_view timer_status = "skill.timer.status";
+inline constexpr std::string_view home_command = "skill.home.command";
+inline constexpr std::string_view home_status = "skill.home.status";
 inline constexpr std::string_view node_announce = "ctrl.node.announce";
 inline constexpr std::string_view node_heartbeat = "ctrl.node.heartbeat";  // .<node_id>
 
@@ -43,6 +45,11 @@ inline constexpr std::string_view trace_get = "trace.get";                     /
 inline constexpr std::string_view timers_list = "timers.list";                 // request
 inline constexpr std::string_view timers_cancel = "timers.cancel";             // request
 inline constexpr std::string_view skill_failed = "skill.failed";               // one was suspended
+inline constexpr std::string_view home_get = "home.get";                       // request
+inline constexpr std::string_view home_state = "home.state";                   // one thing that changed
+inline constexpr std::string_view home_changed = "home.changed";               // other names, or other sentences
+inline constexpr std::string_view intent = "intent";                           // .<name>: request to who declared it
+inline constexpr std::string_view intent_declare = "intent.declare";           // which intents a handler takes
 }  // namespace subject
 
 namespace header {
@@ -52,6 +59,7 @@ inline constexpr std::string_view traceparent = "traceparent";
 inline constexpr std::string_view budget_ms = "Loqa-Budget-Ms";  // what is left of the turn's time when it was sent
 inline constexpr std::string_view age_ms = "Loqa-Age-Ms";    // since the last speech sample, by the sender's own clock
 inline constexpr std::string_view privacy = "Loqa-Privacy";  // ephemeral | session | persistent
+inline constexpr std::string_view area = "Loqa-Area";        // name of the room that is spoken from
 inline constexpr std::string_view audio = "Loqa-Audio";      // json | pcm: the form in which the session is answered
 inline constexpr std::string_view sequence = "Loqa-Sequence";  // of a PCM message
 inline constexpr std::string_view sample_rate = "Loqa-Rate";   // Hz

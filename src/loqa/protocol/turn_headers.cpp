@@ -26,6 +26,8 @@ std::optional<double> number(std::string_view text) {
     return value;
 }
 
+constexpr std::size_t max_area_bytes = 128;
+
 bool is_id(std::string_view text) {
     return !text.empty() && text.size() <= 64 &&
            std::ranges::all_of(text, [](unsigned char c) { return c > 0x20 && c < 0x7f; });
@@ -43,6 +45,7 @@ turn_headers read_turn(const headers& all) {
     if (const auto id = find(all, header::turn); is_id(id)) turn.turn_id = id;
     turn.traceparent = find(all, header::traceparent);
     turn.privacy = find(all, header::privacy);
+    if (const auto area = find(all, header::area); area.size() <= max_area_bytes) turn.area = area;
     if (const auto budget = number(find(all, header::budget_ms)))
         turn.budget = std::chrono::milliseconds(static_cast<std::int64_t>(*budget));
     if (const auto age = number(find(all, header::age_ms))) turn.age = std::chrono::duration<double, std::milli>(*age);
@@ -58,6 +61,7 @@ headers write_turn(const turn_headers& turn) {
     add(header::turn, turn.turn_id);
     add(header::traceparent, turn.traceparent);
     add(header::privacy, turn.privacy);
+    add(header::area, turn.area);
     if (turn.budget) add(header::budget_ms, std::to_string(turn.budget->count()));
     if (turn.age) add(header::age_ms, fmt::format("{:.3f}", turn.age->count()));
     add(header::audio, turn.audio == audio_form::pcm ? "pcm" : "json");

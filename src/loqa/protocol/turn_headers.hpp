@@ -26,6 +26,7 @@ struct turn_headers {
     std::optional<std::chrono::milliseconds> budget;               // what is left of the turn's time
     std::optional<std::chrono::duration<double, std::milli>> age;  // since the last speech sample
     std::string privacy;
+    std::string area;  // name of the room that is spoken from
     audio_form audio = audio_form::json;
 };
 

@@ -80,6 +80,7 @@ void session::remember(const protocol::turn_headers& said) {
         client_turn_.traceparent = said.traceparent;
     }
     if (!said.privacy.empty()) client_turn_.privacy = said.privacy;
+    if (!said.area.empty()) client_turn_.area = said.area;
 }
 
 void session::open_stream() {

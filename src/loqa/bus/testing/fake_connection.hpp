@@ -37,6 +37,17 @@ public:
     result<void> publish(std::string_view subject, std::string_view payload, const headers& headers = {}) override {
         return send({std::string(subject), {}, headers, std::string(payload)});
     }
+    result<void> publish_request(std::string_view subject, std::string_view reply, std::string_view payload,
+                                 const headers& headers = {}) override {
+        bool heard = false;
+        {
+            std::lock_guard lock(mutex_);
+            heard = std::ranges::any_of(listeners_, [&](const auto& one) { return matches(one->pattern, subject); });
+        }
+        auto sent = send({std::string(subject), std::string(reply), headers, std::string(payload)});
+        if (!sent || heard) return sent;
+        return send({std::string(reply), {}, {{"Status", "503"}}, {}});
+    }
     result<void> respond(const message& request, std::string_view payload, const headers& headers = {}) override {
         if (request.reply.empty()) return fail(errc::invalid_argument, "{} asks for no answer", request.subject);
         return send({request.reply, {}, headers, std::string(payload)});
