@@ -4,11 +4,14 @@
 
 #include "common/frame.hpp"
 #include "loqa/base/files.hpp"
+#include "loqa/base/text.hpp"
+#include "loqa/base/watch.hpp"
 #include "loqa/bus/embedded_server.hpp"
+#include "loqa/house/house.hpp"
 #include "loqa/http/server.hpp"
-#include "loqa/intent/collection.hpp"
-#include "loqa/intent/understanding.hpp"
-#include "loqa/protocol/subjects.hpp"
+#include "loqa/intent/live.hpp"
+#include "loqa/session/home_service.hpp"
+#include "loqa/session/house_answers.hpp"
 #include "loqa/session/service.hpp"
 #include "loqa/skills/service.hpp"
 #include "node.hpp"
@@ -30,11 +33,18 @@ session::conductor_config conductor_options(const config::settings& from) {
     session::conductor_config config{.turn_timeout = from.session.turn_timeout,
                                      .tts_timeout = from.session.tts_timeout,
                                      .listen_timeout = from.stt.max_utterance + seconds(5),
+                                     .intent_timeout = from.session.intent_timeout,
                                      .max_active_turns = static_cast<std::size_t>(from.session.max_active_turns),
                                      .default_target = from.router.target,
                                      .default_voice = from.router.default_voice,
+                                     .beep = from.session.confirm == "beep",
+                                     .area = from.session.area,
                                      .privacy = from.event_store.retention_mode,
                                      .required_components = {"loqad"}};
+    for (const auto& one : from.session.areas)
+        if (const auto sign = one.find('='); sign != std::string::npos)
+            config.areas.insert_or_assign(std::string(trim(one.substr(0, sign))),
+                                          std::string(trim(one.substr(sign + 1))));
     if (from.stt.enabled) config.required_components.emplace_back("stt");
     if (from.tts.enabled) config.required_components.emplace_back("tts");
     return config;
@@ -55,24 +65,9 @@ result<skills::service_options> skill_options(const config::settings& from) {
     return options;
 }
 
-// The templates that ship, and then the user's own: a broken file of the user's is said and left aside.
-result<std::shared_ptr<const intent::interpreter>> load_intents(const config::session_settings& from,
-                                                                const telemetry::logger& log) {
-    auto shipped = intent::load_collection_folder(share_folder() / "intents" / from.locale);
-    if (!shipped.broken.empty()) return failure(shipped.broken.front());
-    if (shipped.sentences.intents.empty())
-        return fail(errc::not_found, "there are no intents for the language \"{}\" in {}", from.locale,
-                    (share_folder() / "intents").string())
-            .hint("set session.locale to one of the folders there");
-    if (!from.intents_path.empty()) {
-        auto own = intent::load_collection_folder(from.intents_path);
-        for (const auto& broken : own.broken) log.warn(broken);
-        shipped.sentences.merge(std::move(own.sentences));
-    }
-    const auto house = std::make_shared<const intent::home>();
-    auto sentences = intent::matcher::compile(shipped.sentences, *house);
-    if (!sentences) return fail(std::move(sentences));
-    return std::make_shared<const intent::interpreter>(std::move(*sentences), house);
+// The home as its file describes it: the configured one, or the one that ships.
+fs::path home_file(const config::session_settings& from) {
+    return from.home.empty() ? share_folder() / "homes" / "house.yaml" : from.home;
 }
 
 class core final : public app::part {
@@ -86,8 +81,6 @@ public:
         }
         if (auto made = make_writable_folder(settings.data_dir, 0700); !made)
             return fail(std::move(made)).hint("set data_dir to a folder that this user may write");
-        auto interpreter = load_intents(settings.session, frame.log());
-        if (!interpreter) return fail(std::move(interpreter));
 
         auto made = std::make_unique<core>();
         auto events =
@@ -97,6 +90,7 @@ public:
         auto timers = timers::timer_service::open(settings.event_store.path, frame.clock(), frame.log());
         if (!timers) return fail(std::move(timers));
         made->timers_ = std::move(*timers);
+        if (auto started = made->start_home(frame); !started) return fail(std::move(started));
         auto session = session::service::start(conductor_options(settings),
                                                {.clock = frame.clock(),
                                                 .bus = frame.bus(),
@@ -104,8 +98,9 @@ public:
                                                 .store = *made->store_,
                                                 .tracer = frame.tracer(),
                                                 .metrics = frame.metrics(),
-                                                .log = frame.log()},
-                                               std::move(*interpreter));
+                                                .log = frame.log(),
+                                                .home = made->answers_.get()},
+                                               *made->sentences_);
         if (!session) return fail(std::move(session));
         made->session_ = std::move(*session);
         if (settings.skills.enabled) {
@@ -137,6 +132,11 @@ public:
         if (session_) session_->stop();
         timers_.reset();  // its thread calls into the session
         session_.reset();
+        home_watch_.reset();
+        sentences_.reset();  // its thread tells the home on the bus
+        home_bus_.reset();
+        answers_.reset();
+        home_.reset();
         store_.reset();
     }
 
@@ -150,8 +150,69 @@ private:
         return shown;
     }
 
+    // The home, the sentences that speak of it, and what keeps both up to date.
+    result<void> start_home(app::frame& frame) {
+        const auto& settings = frame.settings();
+        const auto file = home_file(settings.session);
+        auto as_built = intent::load_home(file);
+        if (!as_built)
+            return fail(std::move(as_built)).hint("session.home names the file; share/homes has one to copy");
+        auto home =
+            house::simulated_home::open(settings.event_store.path, std::move(*as_built), frame.clock(), frame.log());
+        if (!home) return fail(std::move(home));
+        home_ = std::move(*home);
+        auto bus = session::home_service::start(*home_, frame.bus(), frame.clock(), frame.log(), frame.metrics());
+        if (!bus) return fail(std::move(bus));
+        home_bus_ = std::move(*bus);
+
+        auto& builds = frame.metrics().counter("loqa_sentences_builds_total",
+                                               "Times that the sentences were compiled with the home");
+        auto& took = frame.metrics().gauge("loqa_sentences_build_ms", "How long that took last");
+        auto& left_aside =
+            frame.metrics().gauge("loqa_sentences_broken", "Files and templates of the user's that were left aside");
+        const auto tell = [&builds, &took, &left_aside, log = frame.log()](const intent::built& now) {
+            builds.add();
+            took.set(static_cast<double>(now.took.count()) / 1000);
+            left_aside.set(static_cast<double>(now.broken.size()));
+            for (const auto& broken : now.broken) log.warn(broken);
+            const auto& stats = now.meaning->sentences().stats();
+            log.info("{} sentence templates and {} names compiled in {} ms", stats.templates, stats.names,
+                     now.took.count() / 1000);
+        };
+        auto sentences = intent::live_interpreter::start(
+            {.language = settings.session.locale, .own = settings.session.intents_path}, home_->snapshot(),
+            [tell, bus = home_bus_.get(), log = frame.log()](const auto& now) {
+                if (!now) return log.warn(now.error());  // the last good ones stay
+                tell(**now);
+                bus->sentences_changed((*now)->revision);
+            });
+        if (!sentences) return fail(std::move(sentences));
+        sentences_ = std::move(*sentences);
+        tell(*sentences_->now());
+        answers_ = std::make_unique<session::house_answers>(frame.clock(), *home_, *sentences_);
+
+        auto watch = file_watch::start({file}, [this, file, log = frame.log()] {
+            auto edited = intent::load_home(file);
+            if (!edited) return log.warn(edited.error());  // the home stays what it was
+            home_->rebuild(std::move(*edited));
+            home_bus_->home_changed();
+            sentences_->rebuild(home_->snapshot());
+        });
+        // Without it everything works but the taking up of changes.
+        if (watch)
+            home_watch_ = std::move(*watch);
+        else
+            frame.log().warn(watch.error());
+        return {};
+    }
+
     std::unique_ptr<store::event_store> store_;
     std::unique_ptr<timers::timer_service> timers_;
+    std::unique_ptr<house::simulated_home> home_;
+    std::unique_ptr<session::home_service> home_bus_;
+    std::unique_ptr<intent::live_interpreter> sentences_;
+    std::unique_ptr<session::house_answers> answers_;
+    std::unique_ptr<file_watch> home_watch_;
     std::unique_ptr<session::service> session_;
     std::unique_ptr<skills::service> skills_;
     std::unique_ptr<http::server> web_;

@@ -25,6 +25,7 @@ constexpr milliseconds spans_delay = telemetry::tracer::batch_delay * 2 + millis
 constexpr std::size_t max_waiting_for_traces = 64;
 
 constexpr std::string_view apology_not_heard = "Sorry, I didn't catch that.";
+constexpr std::string_view apology_later = "Sorry, there was something to do now, but I can't read my note of it.";
 constexpr std::string_view apology_lost = "Sorry, I lost you there. Please say that again.";
 
 std::string subject_of(std::string_view prefix) { return std::string(prefix); }
@@ -49,16 +50,25 @@ std::string ring_text(const timers::timer& t) {
 
 }  // namespace
 
-conductor::conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter)
+conductor::conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter,
+                     const intent::live_interpreter* live)
     : config_(std::move(config)),
       with_(std::move(with)),
+      live_(live),
       interpreter_(std::move(interpreter)),
       answers_(with_.clock, with_.timers),
+      actor_({with_.clock, with_.bus, with_.timers, with_.tracer, answers_, with_.home}),
       components_(with_.clock, config_.required_components),
       unreadable_(with_.log, with_.clock),
       late_(with_.metrics.counter("loqa_session_late_total", "Messages for turns that were over")),
       active_(with_.metrics.gauge("loqa_session_active_turns", "Turns that are going on")),
       ready_(with_.metrics.gauge("loqa_ready", "1 when every required part is ready")) {}
+
+conductor::conductor(conductor_config config, parts with, const intent::live_interpreter& sentences)
+    : conductor(std::move(config), std::move(with), nullptr, &sentences) {}
+
+conductor::conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter)
+    : conductor(std::move(config), std::move(with), std::move(interpreter), nullptr) {}
 
 std::vector<std::string> conductor::work_subjects() {
     return {subject_of(subject::stt_final),     subject_of(subject::stt_started),  subject_of(subject::stt_error),
@@ -69,8 +79,11 @@ std::vector<std::string> conductor::work_subjects() {
 std::vector<std::string> conductor::broadcast_subjects() {
     return {subject_of(subject::tts_started),      subject_of(subject::tts_done),
             subject_of(subject::playback_started), subject_of(subject::session_state),
-            subject_of(subject::trace_spans),      subject_of(subject::component_status) + ".*"};
+            subject_of(subject::trace_spans),      subject_of(subject::component_status) + ".*",
+            subject_of(subject::intent_declare)};
 }
+
+std::string conductor::own_subject() const { return actor_.handlers().inbox(); }
 
 void conductor::handle(const bus::message& m) {
     if (m.subject == subject::stt_final) return on_final(m);
@@ -84,6 +97,8 @@ void conductor::handle(const bus::message& m) {
     if (m.subject == subject::timer_cancel) return on_timer_cancel(m);
     if (m.subject == subject::timers_list) return on_timers_list(m);
     if (m.subject == subject::timers_cancel) return on_timers_cancel(m);
+    if (m.subject == subject::intent_declare) return on_declare(m);
+    if (const auto token = actor_.handlers().token_of(m.subject)) return on_handler_answer(m, *token);
     if (m.subject == subject::trace_get) return on_trace_get(m);
     if (m.subject == subject::readiness_get) return respond(m, protocol::encode(components_.state()));
     if (m.subject == subject::trace_spans) {
@@ -136,6 +151,7 @@ conductor::turn& conductor::begin(const std::string& session_id, const protocol:
     t.trace = telemetry::parse_traceparent(headers.traceparent).value_or(telemetry::new_trace());
     t.privacy = headers.privacy.empty() ? config_.privacy : headers.privacy;
     t.target = config_.default_target;
+    t.area = area_of(t);
     t.began = with_.clock.steady();
     t.began_wall = with_.clock.wall();
     t.heard_at = t.began;
@@ -144,6 +160,14 @@ conductor::turn& conductor::begin(const std::string& session_id, const protocol:
     if (t.privacy != "ephemeral") traces_.remember(t.trace.trace_id, t.session_id, t.id);
     active_.set(static_cast<double>(turns_.size()));
     return t;
+}
+
+// What the client says itself counts most, then what is configured for its speaker or its session.
+std::string conductor::area_of(const turn& t) const {
+    if (!t.headers.area.empty()) return t.headers.area;
+    for (const auto& name : {t.target, t.session_id})
+        if (const auto found = config_.areas.find(name); found != config_.areas.end()) return found->second;
+    return config_.area;
 }
 
 void conductor::on_speech_started(const bus::message& m) {
@@ -173,6 +197,7 @@ void conductor::on_final(const bus::message& m) {
     }
     turn& t = continues ? known->second : begin(final->session_id, headers);
     t.headers = headers;
+    t.area = area_of(t);
     t.heard_at = with_.clock.steady();
     t.deadline = t.heard_at + config_.turn_timeout;
     t.phase_deadline = t.deadline;
@@ -197,29 +222,26 @@ void conductor::decide(turn& t, const std::string& heard, const std::string& stt
 
     auto& memory = memory_of(t.session_id);
     const auto understood = understand(t, memory);
-    spoken_answer answer;
-    std::vector<std::pair<std::string, std::string>> slots;
-    if (!understood) {
-        answer = answers::not_understood(understood.error());
-    } else {
-        t.intent = understood->commands.front().what.intent;
-        for (const auto& s : understood->commands.front().what.slots)
-            slots.emplace_back(s.name, intent::to_string(s.value));
-        if (understood->ask_first) {
-            memory.asked_about = understood->commands;
-            memory.asked_at = with_.clock.steady();
-            answer = {.text = understood->question};
-        } else {
-            answer = act(t, understood->commands, memory);
-        }
-    }
     with_.metrics
         .counter("loqa_session_intents_total", "Turns by whether an intent was found",
-                 {{"found", t.intent.empty() ? "no" : "yes"}})
+                 {{"found", understood ? "yes" : "no"}})
         .add();
+    if (!understood) return reply(t, answers::not_understood(understood.error()));
+    const auto& commands = understood->commands;
+    t.intent = commands.front().what.intent;
+    for (const auto& s : commands.front().what.slots) t.slots.emplace_back(s.name, intent::to_string(s.value));
+    if (!understood->ask_first) return act(t, commands);
+    // Nobody is asked about what cannot be done anyway.
+    if (const auto why = actor_.objection(commands.front(), asker_of(t))) return reply(t, *why);
+    memory.asked_about = commands;
+    memory.asked_at = with_.clock.steady();
+    reply(t, {.text = understood->question});
+}
+
+void conductor::reply(turn& t, const spoken_answer& answer) {
     if (answer.stop_speaking) hush(t.session_id);
     publish(subject::session_reply,
-            protocol::encode(protocol::session_reply{t.session_id, t.id, t.heard, t.intent, answer.text, slots}), &t);
+            protocol::encode(protocol::session_reply{t.session_id, t.id, t.heard, t.intent, answer.text, t.slots}), &t);
     speak(t, answer);
 }
 
@@ -232,8 +254,12 @@ intent::understood conductor::understand(turn& t, memory& of_session) {
         asked_about.empty() || began - of_session.asked_at > yes_awaited ? std::nullopt : intent::yes_or_no(t.heard);
     if (yes.has_value() && *yes) {
         result = intent::understanding{.commands = asked_about};
+        t.doing.confirmed = true;
+    } else if (yes.has_value()) {
+        result = intent::understanding{.commands = {{.what = {.intent = "HassNevermind"}}}};
     } else {
-        result = interpreter_->understand(t.heard, {}, of_session.before, began);
+        const auto meaning = live_ != nullptr ? live_->now()->meaning : interpreter_;
+        result = meaning->understand(t.heard, {.area = t.area}, of_session.before, began);
     }
     const double ms = to_ms(with_.clock.steady() - began);
     t.stages_ms["intent"] = ms;
@@ -247,37 +273,87 @@ intent::understood conductor::understand(turn& t, memory& of_session) {
     return result;
 }
 
-// Does what is asked, in order, and gives the words for all of it.
-spoken_answer conductor::act(turn& t, const std::vector<intent::command>& commands, memory& of_session) {
-    const auto began = with_.clock.steady();
-    spoken_answer all;
-    for (const auto& command : commands) {
-        telemetry::timed_span span(with_.tracer, with_.clock, "skill", t.trace);
-        span.set("intent.name", command.what.intent);
-        auto given = command.later()
-                         ? std::nullopt
-                         : answers_.answer_for(command.what, {.session_id = t.session_id,
-                                                              .target = t.target,
-                                                              .pcm = t.headers.audio == protocol::audio_form::pcm,
-                                                              .last_reply = of_session.last_reply});
-        if (!given) given = answers::not_understood({.reason = intent::miss_reason::unknown_words});
-        if (given->failed) span.fail(given->reason);
-        if (!all.text.empty() && !given->text.empty()) all.text += " ";
-        all.text += given->text;
-        all.failed = all.failed || given->failed;
-        all.stop_speaking = all.stop_speaking || given->stop_speaking;
-        if (all.reason.empty()) all.reason = given->reason;
+asker conductor::asker_of(const turn& t) {
+    return {.session_id = t.session_id,
+            .target = t.target,
+            .pcm = t.headers.audio == protocol::audio_form::pcm,
+            .last_reply = t.timer_id ? std::string() : memory_of(t.session_id).last_reply,
+            .area = t.area};
+}
+
+void conductor::act(turn& t, std::vector<intent::command> commands) {
+    t.at = state::acting;
+    t.doing.commands = std::move(commands);
+    go_on(t);
+}
+
+void conductor::go_on(turn& t) {
+    const auto who = asker_of(t);
+    const auto headers = headers_of(t);
+    if (!actor_.go_on(t.doing, {who, t.id, t.trace, headers})) {
+        t.phase_deadline = std::min(t.deadline, with_.clock.steady() + config_.intent_timeout);
+        return;
     }
-    of_session.before = {.commands = commands, .said_at = began};
-    const double ms = to_ms(with_.clock.steady() - began);
+    const auto done = std::exchange(t.doing, {});
+    const double ms = to_ms(with_.clock.steady() - done.began);
     t.stages_ms["skill"] = ms;
     observe("skill", ms);
-    return all;
+    if (!t.timer_id) {
+        auto& memory = memory_of(t.session_id);
+        if (done.ask) {
+            memory.asked_about = done.commands;
+            memory.asked_at = with_.clock.steady();
+        } else {
+            memory.before = {.commands = done.commands, .said_at = done.began};
+        }
+    } else if (auto over = with_.timers.acknowledge(*t.timer_id); !over && over.error().code != errc::not_found) {
+        with_.log.warn(over.error());
+    }
+    reply(t, done.so_far);
+}
+
+void conductor::on_declare(const bus::message& m) {
+    if (auto taken = actor_.handlers().declare(m.payload); !taken) refuse(m, taken.error());
+}
+
+void conductor::on_handler_answer(const bus::message& m, const std::string& token) {
+    const auto it =
+        std::ranges::find_if(turns_, [&](const auto& one) { return one.second.doing.waiting_for == token; });
+    if (it == turns_.end()) return late_.add();
+    turn& t = it->second;
+    const auto who = asker_of(t);
+    actor_.answered(t.doing, {who, t.id, t.trace, {}}, m);
+    go_on(t);
+}
+
+// A command that was given earlier, for now.
+void conductor::run_later(const timers::timer& t) {
+    const auto session = fmt::format("timer-{}", t.id);
+    if (turns_.contains(session)) return;
+    protocol::turn_headers headers;
+    headers.audio = t.pcm ? protocol::audio_form::pcm : protocol::audio_form::json;
+    turn& runs = begin(session, headers);
+    runs.timer_id = t.id;
+    runs.target = t.target.empty() ? t.session_id : t.target;
+    runs.deadline = runs.began + config_.turn_timeout;
+    runs.phase_deadline = runs.deadline;
+    const auto command = from_action(t.action);
+    if (!command) {
+        with_.log.warn("a command for later cannot be read: {}", command.error().message);
+        std::ignore = with_.timers.acknowledge(t.id);
+        return reply(runs, {.text = std::string(apology_later), .failed = true, .reason = "invalid_message"});
+    }
+    runs.area = command->area;
+    runs.intent = command->what.intent;
+    runs.doing.confirmed = true;
+    for (const auto& s : command->what.slots) runs.slots.emplace_back(s.name, intent::to_string(s.value));
+    act(runs, {{.what = command->what}});
 }
 
 void conductor::speak(turn& t, const spoken_answer& answer) {
     t.reply = answer.text;
     t.apology = answer.failed;
+    t.beep = config_.beep && answer.local && !answer.failed;
     t.reason = answer.reason;
     if (answer.text.empty()) return end(turns_.find(t.session_id), "answered");
     if (!t.timer_id) memory_of(t.session_id).last_reply = t.reply;
@@ -292,7 +368,7 @@ void conductor::request_speech(turn& t) {
     t.phase_deadline = std::min(t.deadline, t.requested_at + config_.tts_timeout);
     publish(subject::tts_request,
             protocol::encode(protocol::tts_request{.session_id = t.session_id,
-                                                   .text = t.reply,
+                                                   .text = t.beep ? std::string(protocol::earcon_done) : t.reply,
                                                    .voice = config_.default_voice,
                                                    .target = t.target,
                                                    .trace_id = t.trace.trace_id}),
@@ -346,7 +422,7 @@ void conductor::on_tts_done(const bus::message& m) {
     const auto done = read<protocol::tts_done>(m);
     if (!done) return;
     turn* t = turn_of(done->session_id, m);
-    if (t == nullptr || t->at == state::listening) return;
+    if (t == nullptr || t->at == state::listening || t->at == state::acting) return;
     if (!done->completed) {
         degrade(*t, "tts", "engine_failed", done->error.empty() ? "speech was not completed" : done->error);
         t->reason = "tts: " + done->error;
@@ -443,6 +519,7 @@ void conductor::publish_readiness() {
 }
 
 void conductor::ring(const timers::timer& t) {
+    if (!t.action.empty()) return run_later(t);
     const auto session = fmt::format("timer-{}", t.id);
     if (turns_.contains(session)) return;
     protocol::turn_headers headers;
@@ -563,6 +640,10 @@ void conductor::tick() {
         turn& t = it->second;
         if (t.at == state::listening) {
             lose(t, "timed_out", "the transcript did not come in time");
+        } else if (t.at == state::acting) {
+            degrade(t, "skill", "timed_out", fmt::format("who handles {} did not answer in time", t.intent));
+            actor_.gave_up(t.doing);
+            go_on(t);
         } else if (t.synthesised) {
             end(it, t.apology ? "apologised" : "answered");
         } else {

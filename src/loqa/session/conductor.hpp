@@ -21,8 +21,10 @@
 #include "loqa/intent/understanding.hpp"
 #include "loqa/protocol/messages.hpp"
 #include "loqa/protocol/turn_headers.hpp"
+#include "loqa/session/acting.hpp"
 #include "loqa/session/answers.hpp"
 #include "loqa/session/components.hpp"
+#include "loqa/session/house_answers.hpp"
 #include "loqa/session/traces.hpp"
 #include "loqa/store/event_store.hpp"
 #include "loqa/telemetry/log.hpp"
@@ -36,9 +38,13 @@ struct conductor_config {
     milliseconds turn_timeout{10'000};    // from the final transcript to the end of the answer's synthesis
     milliseconds tts_timeout{4'000};      // from the request to the first samples
     milliseconds listen_timeout{20'000};  // from the first speech to the final transcript
+    milliseconds intent_timeout{3'000};   // from the request to the answer of an intent's handler
     std::size_t max_active_turns = 64;
     std::string default_target, default_voice;
-    std::string privacy = "session";  // scope of turns whose client names none
+    bool beep = false;                         // rather than words, for what was done in the room it was asked from
+    std::string area;                          // the room that is spoken from where nothing else says so
+    std::map<std::string, std::string> areas;  // rooms of targets and sessions
+    std::string privacy = "session";           // scope of turns whose client names none
     std::vector<std::string> required_components;
 };
 
@@ -52,12 +58,17 @@ public:
         telemetry::tracer& tracer;
         telemetry::metrics& metrics;
         telemetry::logger log;
+        house_answers* home = nullptr;  // null: nothing answers for things
     };
+    // The interpreter of the moment is asked for each sentence.
+    conductor(conductor_config config, parts with, const intent::live_interpreter& sentences);
+    // For tests: one that stays the same.
     conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter);
 
     // The subjects that handle() understands: work is shared in a queue group, broadcasts are for every node.
     static std::vector<std::string> work_subjects();
     static std::vector<std::string> broadcast_subjects();
+    std::string own_subject() const;  // where answers to this conductor's questions come
 
     void handle(const bus::message& m);
     void ring(const timers::timer& t);
@@ -71,7 +82,10 @@ public:
     std::size_t active_turns() const { return turns_.size(); }
 
 private:
-    enum class state { listening, speaking, playing };
+    conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter,
+              const intent::live_interpreter* live);
+
+    enum class state { listening, acting, speaking, playing };
 
     struct turn {
         std::string session_id, id;
@@ -80,12 +94,15 @@ private:
         state at = state::listening;
         wall_time began_wall{};
         steady_time began{}, heard_at{}, requested_at{}, started_at{}, deadline{}, phase_deadline{};
-        std::string heard, reply, intent, target, privacy;
+        std::string heard, reply, intent, target, privacy, area;
         bool apology = false;
+        bool beep = false;  // instead of the reply's words
         std::string reason;
         bool played = false;
         bool synthesised = false;
         std::optional<std::int64_t> timer_id;  // of a ring
+        deed doing;                            // what is being done
+        std::vector<std::pair<std::string, std::string>> slots;
         std::map<std::string, double> stages_ms;
     };
     // What a session's next words may refer to.
@@ -112,10 +129,17 @@ private:
     void on_timers_list(const bus::message& m);
     void on_timers_cancel(const bus::message& m);
 
+    std::string area_of(const turn& t) const;
     turn& begin(const std::string& session_id, const protocol::turn_headers& headers);
     void decide(turn& t, const std::string& heard, const std::string& stt_reason);
     intent::understood understand(turn& t, memory& of_session);
-    spoken_answer act(turn& t, const std::vector<intent::command>& commands, memory& of_session);
+    void act(turn& t, std::vector<intent::command> commands);
+    void go_on(turn& t);
+    asker asker_of(const turn& t);
+    void on_handler_answer(const bus::message& m, const std::string& token);
+    void on_declare(const bus::message& m);
+    void run_later(const timers::timer& t);
+    void reply(turn& t, const spoken_answer& answer);
     void speak(turn& t, const spoken_answer& answer);
     void request_speech(turn& t);
     void lose(turn& t, const std::string& reason, const std::string& message);
@@ -142,8 +166,10 @@ private:
 
     const conductor_config config_;
     parts with_;
-    std::shared_ptr<const intent::interpreter> interpreter_;
+    const intent::live_interpreter* const live_ = nullptr;
+    std::shared_ptr<const intent::interpreter> interpreter_;  // when it is not live
     answers answers_;
+    actor actor_;
     components components_;
     recent_traces traces_;
     std::vector<bus::message> waiting_for_traces_;

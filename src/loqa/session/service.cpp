@@ -7,16 +7,16 @@
 
 namespace loqa::session {
 
-service::service(conductor_config config, conductor::parts with, std::shared_ptr<const intent::interpreter> interpreter)
+service::service(conductor_config config, conductor::parts with, const intent::live_interpreter& sentences)
     : clock_(with.clock),
-      conductor_(std::move(config), with, std::move(interpreter)),
+      conductor_(std::move(config), with, sentences),
       dropped_(
           with.metrics.counter("loqa_session_dropped_total", "Messages dropped because the session's queue was full")),
       depth_(with.metrics.gauge("loqa_session_queue_depth", "Messages waiting for the session")) {}
 
 result<std::unique_ptr<service>> service::start(conductor_config config, conductor::parts with,
-                                                std::shared_ptr<const intent::interpreter> interpreter) {
-    std::unique_ptr<service> made(new service(std::move(config), with, std::move(interpreter)));
+                                                const intent::live_interpreter& sentences) {
+    std::unique_ptr<service> made(new service(std::move(config), with, sentences));
     if (auto subscribed = made->subscribe(with.bus); !subscribed) return fail(std::move(subscribed));
     made->thread_ = std::thread([s = made.get()] { s->run(); });
     with.timers.run([s = made.get()](const timers::timer& t) { s->enqueue(t); });
@@ -48,6 +48,9 @@ result<void> service::subscribe(bus::connection& bus) {
         if (!made) return fail(std::move(made));
         subscriptions_.push_back(std::move(*made));
     }
+    auto own = bus.subscribe(conductor_.own_subject(), put);
+    if (!own) return fail(std::move(own));
+    subscriptions_.push_back(std::move(*own));
     return bus.flush(seconds(2));
 }
 

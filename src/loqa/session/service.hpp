@@ -21,14 +21,14 @@ public:
     static constexpr std::size_t queue_capacity = 4096;
 
     static result<std::unique_ptr<service>> start(conductor_config config, conductor::parts with,
-                                                  std::shared_ptr<const intent::interpreter> interpreter);
+                                                  const intent::live_interpreter& sentences);
     ~service();  // as stop()
 
     void stop();
     protocol::readiness readiness() const;
 
 private:
-    service(conductor_config config, conductor::parts with, std::shared_ptr<const intent::interpreter> interpreter);
+    service(conductor_config config, conductor::parts with, const intent::live_interpreter& sentences);
     result<void> subscribe(bus::connection& bus);
     void run();
     void enqueue(std::variant<bus::message, timers::timer> event);

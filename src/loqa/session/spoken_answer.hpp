@@ -12,6 +12,7 @@ struct asker {
     std::string target;      // where the answer is heard
     bool pcm = false;        // whether that speaker takes raw PCM
     std::string last_reply;  // what was said last in this session, for "repeat that"; empty if nothing was
+    std::string area;        // name of the room it was asked from; empty if unknown
 };
 
 struct spoken_answer {
@@ -19,6 +20,7 @@ struct spoken_answer {
     bool failed = false;         // text is an apology
     bool stop_speaking = false;  // what is being said in the session now, and what rings, is to be silent
     std::string reason;          // for a failure: an errc name
+    bool local = false;          // all that was done was done in the room it was asked from, for all to see
 };
 
 // The answer to what could not be done because of `e`.

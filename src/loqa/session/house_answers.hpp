@@ -1,0 +1,41 @@
+// What the home answers: an intent about things is done, and said in the words of the collection's response templates.
+//
+// answer_for() plans, acts and gives the words; preview() gives the same words and does nothing. Safe from any thread,
+// as the home and the sentences are.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "loqa/base/clock.hpp"
+#include "loqa/house/house.hpp"
+#include "loqa/intent/live.hpp"
+#include "loqa/intent/responses.hpp"
+#include "loqa/session/spoken_answer.hpp"
+
+namespace loqa::session {
+
+class house_answers {
+public:
+    house_answers(const clock& clock, house::simulated_home& home, const intent::live_interpreter& sentences)
+        : clock_(clock), home_(home), sentences_(sentences) {}
+
+    // Nothing when the intent is neither about the home nor one that the user's own sentences answer.
+    std::optional<spoken_answer> answer_for(const intent::recognized& what, const asker& who);
+
+    // What answer_for() would say if all goes well.
+    std::optional<std::string> preview(const intent::recognized& what, const asker& who) const;
+
+    // Why it cannot be done: what answer_for() would apologise with. Nothing when it can, or when it is not known.
+    std::optional<spoken_answer> objection(const intent::recognized& what, const asker& who) const;
+
+private:
+    std::string words(const intent::recognized& what, const intent::answer_values& values) const;
+    spoken_answer refused(std::string_view key, const intent::answer_values& values) const;
+
+    const clock& clock_;
+    house::simulated_home& home_;
+    const intent::live_interpreter& sentences_;
+};
+
+}  // namespace loqa::session

@@ -1,0 +1,245 @@
+// Turns about the home that ships: what is done, by whom, when, and what is said of it.
+#include <algorithm>
+#include <cstdlib>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "loqa/base/ids.hpp"
+#include "loqa/bus/testing/fake_connection.hpp"
+#include "loqa/protocol/subjects.hpp"
+#include "loqa/session/conductor.hpp"
+
+namespace loqa::session {
+namespace {
+
+namespace subject = protocol::subject;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class HomeTurns : public testing::Test {
+protected:
+    static void SetUpTestSuite() {
+        ::setenv("LOQA_SHARE_DIR", LOQA_SHARE, 1);
+        ::setenv("LOQA_CACHE_DIR", LOQA_CACHE, 1);
+        ::setenv("TZ", "UTC", 1);
+        auto read = intent::load_home(fs::path(LOQA_SHARE) / "homes" / "house.yaml");
+        ASSERT_TRUE(read) << read.error().text();
+        as_built = new intent::home(*read);
+        auto made = intent::live_interpreter::start({}, std::make_shared<const intent::home>(*read));
+        ASSERT_TRUE(made) << made.error().text();
+        sentences = made->release();
+    }
+    static void TearDownTestSuite() {
+        delete std::exchange(sentences, nullptr);
+        delete std::exchange(as_built, nullptr);
+    }
+    void SetUp() override {
+        fs::create_directories(folder);
+        const auto file = folder / "events.db";
+        auto opened = store::event_store::open({.path = file}, clock, log, metrics);
+        ASSERT_TRUE(opened) << opened.error().text();
+        events = std::move(*opened);
+        auto timer_file = timers::timer_service::open(file, clock, log);
+        ASSERT_TRUE(timer_file) << timer_file.error().text();
+        timers = std::move(*timer_file);
+        auto house = house::simulated_home::open(file, *as_built, clock, log);
+        ASSERT_TRUE(house) << house.error().text();
+        home = std::move(*house);
+        home_answers = std::make_unique<house_answers>(clock, *home, *sentences);
+        turns = std::make_unique<conductor>(
+            conductor_config{.beep = true, .areas = {{"kitchen-satellite", "Kitchen"}}},
+            conductor::parts{clock, bus, *timers, *events, tracer, metrics, log, home_answers.get()}, *sentences);
+        bus.forget_published();
+    }
+    void TearDown() override {
+        turns.reset();
+        home_answers.reset();
+        home.reset();
+        timers.reset();
+        events.reset();
+        fs::remove_all(folder);
+    }
+
+    // The answer to a sentence; nothing while it is waited for.
+    std::vector<std::string> say(const std::string& text, const std::string& session = "s") {
+        bus.forget_published();
+        turns->handle({std::string(subject::stt_final),
+                       {},
+                       {},
+                       protocol::encode(protocol::transcript{.session_id = session, .text = text})});
+        return spoken();
+    }
+    std::vector<std::string> spoken() {
+        std::vector<std::string> texts;
+        for (const auto& m : bus.published(subject::tts_request))
+            texts.push_back(protocol::decode<protocol::tts_request>(m.payload)->text);
+        return texts;
+    }
+    std::string state(const std::string& id) const {
+        const auto now = home->snapshot();
+        return std::ranges::find(now->entities, id, &intent::entity::id)->state;
+    }
+    void declare(const std::string& intents) {
+        turns->handle(
+            {std::string(subject::intent_declare), {}, {}, R"({"handler": "h", "intents": )" + intents + "}"});
+    }
+    bus::message asked(const std::string& intent) {
+        const auto all = bus.published("intent." + intent);
+        return all.empty() ? bus::message{} : all.back();
+    }
+    void answer(const bus::message& request, const std::string& payload, protocol::headers headers = {}) {
+        turns->handle({request.reply, {}, std::move(headers), payload});
+    }
+
+    static inline intent::home* as_built = nullptr;
+    static inline intent::live_interpreter* sentences = nullptr;
+    fs::path folder = fs::path(testing::TempDir()) / ("loqa-home-" + random_hex(4));
+    manual_clock clock;
+    telemetry::logger log = telemetry::logger::silent();
+    telemetry::metrics metrics;
+    telemetry::tracer tracer{"test", {}, metrics, log};
+    bus::testing::fake_connection bus;
+    std::unique_ptr<store::event_store> events;
+    std::unique_ptr<timers::timer_service> timers;
+    std::unique_ptr<house::simulated_home> home;
+    std::unique_ptr<house_answers> home_answers;
+    std::unique_ptr<conductor> turns;
+};
+
+TEST_F(HomeTurns, ACommandActsAndIsSaid) {
+    EXPECT_THAT(say("turn on the porch light"), ElementsAre("Turned on the porch light."));
+    EXPECT_EQ(state("light.porch"), "on");
+}
+
+TEST_F(HomeTurns, TheSatellitesRoomIsKnown) {
+    say("turn on the lights", "kitchen-satellite");
+    EXPECT_EQ(state("light.counter"), "on");
+    EXPECT_EQ(state("light.porch"), "off");
+}
+
+TEST_F(HomeTurns, WhatIsDoneInTheRoomItselfIsConfirmedWithASound) {
+    EXPECT_THAT(say("turn on the coffee machine", "kitchen-satellite"), ElementsAre("\a"));
+    EXPECT_THAT(say("turn on the porch light", "kitchen-satellite"), ElementsAre("Turned on the porch light."));
+    EXPECT_THAT(say("is the kettle on", "kitchen-satellite"), ElementsAre("No, off."));
+}
+
+TEST_F(HomeTurns, AnUnknownNameIsAMissThatNamesIt) {
+    EXPECT_THAT(say("turn on the lights in the dungeon"), ElementsAre(HasSubstr("dungeon")));
+    EXPECT_THAT(bus.published(subject::home_state), IsEmpty());
+}
+
+TEST_F(HomeTurns, WhatOpensTheHouseIsAskedFirst) {
+    EXPECT_THAT(say("unlock the front door"), ElementsAre("Shall I really unlock the front door?"));
+    EXPECT_THAT(say("no"), ElementsAre("Okay."));
+    EXPECT_EQ(state("lock.front_door"), "locked");
+    say("unlock the front door");
+    EXPECT_THAT(say("yes"), ElementsAre("Unlocked the front door."));
+    EXPECT_EQ(state("lock.front_door"), "unlocked");
+}
+
+TEST_F(HomeTurns, SeveralCommandsAreDoneTogetherOrNotAtAll) {
+    EXPECT_THAT(say("turn on the porch light and turn on the printer"),
+                ElementsAre("Turned on the porch light. Turned on the printer."));
+    EXPECT_THAT(say("turn off the porch light and turn on the fans in the office"),
+                ElementsAre("Sorry, there is no fan in the Office."));
+    EXPECT_EQ(state("light.porch"), "on");
+}
+
+TEST_F(HomeTurns, ACommandForLaterWaitsInATimerAndRuns) {
+    EXPECT_THAT(say("turn on the porch light in ten minutes"),
+                ElementsAre("I'll turn on the porch light in 10 minutes."));
+    EXPECT_EQ(state("light.porch"), "off");
+    auto waiting = timers->list().value();
+    ASSERT_EQ(waiting.size(), 1u);
+    EXPECT_EQ(waiting[0].duration, std::chrono::minutes(10));
+    bus.forget_published();
+    turns->ring(waiting[0]);
+    EXPECT_EQ(state("light.porch"), "on");
+    EXPECT_THAT(spoken(), ElementsAre("Turned on the porch light."));
+    EXPECT_THAT(timers->list().value(), IsEmpty());
+    EXPECT_THAT(bus.published(subject::timer_status), IsEmpty()) << "no timer of a person's has rung";
+}
+
+TEST_F(HomeTurns, TheRoomOfALaterCommandIsTheOneItWasSaidIn) {
+    say("turn on the lights in ten minutes", "kitchen-satellite");
+    turns->ring(timers->list().value().at(0));
+    EXPECT_EQ(state("light.counter"), "on");
+}
+
+TEST_F(HomeTurns, ADeclaredHandlerIsAskedInsteadOfTheHome) {
+    declare(R"(["HassTurnOn"])");
+    EXPECT_THAT(say("turn on the porch light"), IsEmpty());
+    const auto request = asked("HassTurnOn");
+    EXPECT_THAT(request.payload, HasSubstr("\"Porch Light\""));
+    answer(request, R"({"handled": true, "speech": "Let there be light."})");
+    EXPECT_THAT(spoken(), ElementsAre("Let there be light."));
+    EXPECT_EQ(state("light.porch"), "off");
+}
+
+TEST_F(HomeTurns, WhatAHandlerDoesNotWantTheHomeDoes) {
+    declare(R"(["HassTurnOn"])");
+    say("turn on the porch light");
+    answer(asked("HassTurnOn"), R"({"handled": false})");
+    EXPECT_THAT(spoken(), ElementsAre("Turned on the porch light."));
+}
+
+TEST_F(HomeTurns, ADeclarationEnds) {
+    declare(R"(["HassTurnOn"])");
+    clock.advance(declaration_holds + seconds(1));
+    EXPECT_THAT(say("turn on the porch light"), ElementsAre("Turned on the porch light."));
+    declare(R"(["HassTurnOn"])");
+    declare("[]");
+    EXPECT_THAT(say("turn off the porch light"), ElementsAre("Turned off the porch light."));
+}
+
+TEST_F(HomeTurns, AHandlerThatIsGoneIsApologisedFor) {
+    declare(R"(["HassTurnOn"])");
+    say("turn on the porch light");
+    answer(asked("HassTurnOn"), "", {{"Status", "503"}});
+    EXPECT_THAT(spoken(), ElementsAre("Sorry, what does that is not here right now."));
+}
+
+TEST_F(HomeTurns, AHandlerThatIsSlowIsApologisedForAndItsAnswerDropped) {
+    declare(R"(["HassTurnOn"])");
+    say("turn on the porch light");
+    const auto request = asked("HassTurnOn");
+    EXPECT_LE(turns->next_deadline(), clock.steady() + seconds(3));
+    clock.advance(seconds(3));
+    turns->tick();
+    EXPECT_THAT(spoken(), ElementsAre("Sorry, that took too long."));
+    answer(request, R"({"handled": true, "speech": "Too late."})");
+    EXPECT_THAT(spoken(), ElementsAre("Sorry, that took too long."));
+}
+
+TEST_F(HomeTurns, AHandlerMayAskAndIsAskedAgainAfterAYes) {
+    declare(R"(["HassTurnOn"])");
+    say("turn on the porch light");
+    answer(asked("HassTurnOn"), R"({"handled": true, "ask": true, "speech": "At this hour?"})");
+    EXPECT_THAT(spoken(), ElementsAre("At this hour?"));
+    say("yes");
+    const auto again = asked("HassTurnOn");
+    EXPECT_THAT(again.payload, HasSubstr("\"confirmed\":true"));
+    answer(again, R"({"handled": true, "speech": "As you wish."})");
+    EXPECT_THAT(spoken(), ElementsAre("As you wish."));
+}
+
+TEST_F(HomeTurns, TheConversationGoesOn) {
+    say("turn on the porch light");
+    say("turn it off again");
+    EXPECT_EQ(state("light.porch"), "off");
+    say("turn on the lights in the kitchen");
+    say("and in the garage");
+    EXPECT_EQ(state("light.garage"), "on");
+}
+
+TEST_F(HomeTurns, WhatWouldBeSaidIsKnownWithoutDoingIt) {
+    const auto meaning = sentences->now()->meaning->understand("turn on the porch light");
+    ASSERT_TRUE(meaning);
+    EXPECT_EQ(home_answers->preview(meaning->commands.front().what, {}), "Turned on the porch light.");
+    EXPECT_EQ(state("light.porch"), "off");
+}
+
+}  // namespace
+}  // namespace loqa::session
