@@ -25,6 +25,7 @@ struct all_options {
     listen_options listen;
     trace_options trace;
     timers_options timers;
+    home_options home;
     models_options models;
     intents_options intents;
     doctor_options doctor;
@@ -57,6 +58,7 @@ public:
         add_listen();
         add_trace();
         add_timers();
+        add_home();
         add_models();
         add_intents();
         add_doctor();
@@ -126,6 +128,12 @@ private:
     static void add_out(CLI::App& command, std::optional<fs::path>& to) {
         command.add_option("--out", to, "Write the answer to this WAV file instead of playing it")->type_name("FILE");
     }
+    static void add_area(CLI::App& command, std::string& to) {
+        command
+            .add_option("--area", to,
+                        "The room it is said in, e.g. Kitchen (default: session.area of the configuration)")
+            ->type_name("NAME");
+    }
     static void add_timeout(CLI::App& command, seconds& to) {
         command
             .add_option_function<int>(
@@ -167,6 +175,7 @@ private:
                           ->type_name("FILE");
         c.add_flag("--mic", o.microphone, "Listen to the microphone")->excludes(files);
         c.add_flag("--mark-end", o.mark_end, "Tell Loqa where the recording ends, instead of letting it hear that");
+        add_area(c, o.area);
         add_out(c, o.out);
         add_timeout(c, o.timeout);
         add_json(c, o.json);
@@ -181,9 +190,13 @@ private:
         auto& c = add(app_, "ask", "Ask in writing, as if it had been heard",
                       "  loqa ask \"set a timer for ten minutes\"\n"
                       "  loqa ask --no-audio what time is it\n"
+                      "  loqa ask --area Kitchen turn on the lights\n"
                       "  loqa ask --json --out answer.wav \"what day is it\"");
         c.add_option("text", words_, "What to ask")->required()->type_name("TEXT");
         c.add_flag("--no-audio", o.no_audio, "Read the answer only");
+        c.add_option("--session", o.session, "Go on with this session, as --json named it (default: a new one)")
+            ->type_name("SESSION");
+        add_area(c, o.area);
         add_out(c, o.out);
         add_timeout(c, o.timeout);
         add_json(c, o.json);
@@ -233,6 +246,17 @@ private:
         auto& cancel = add(c, "cancel", "Cancel a timer", "  loqa timers cancel pasta");
         cancel.add_option("timer", o.cancel, "Its id or its label")->required()->type_name("TIMER");
         cancel.fallthrough();
+    }
+    void add_home() {
+        auto& o = options_.home;
+        auto& c = add(app_, "home", "Show the rooms, the things in them, and how they are",
+                      "  loqa home\n"
+                      "  loqa home --follow\n"
+                      "  loqa home --json | jq '.entities[] | select(.state == \"on\") | .name'");
+        c.add_flag("--follow", o.follow, "Show each change as it happens, until Ctrl-C");
+        add_json(c, o.json);
+        add_instance(c, o.instance);
+        runs(c, o, &cli::home);
     }
     void add_models() {
         auto& o = options_.models;
@@ -285,6 +309,7 @@ private:
                            "Sentence templates, JSON or YAML, instead of those that ship; may be repeated")
                 ->type_name("FILE")
                 ->allow_extra_args(false);
+            sub.add_option("--own", o.own, "Folder of sentences of your own, beside those that ship")->type_name("DIR");
             sub.add_option("--home", o.home, "Floors, areas and entities")->type_name("FILE");
             sub.add_option("--area", o.area, "Where the sentences are said")->type_name("NAME");
         };

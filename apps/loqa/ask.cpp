@@ -22,7 +22,8 @@ result<int> ask(const ask_options& options) {
         if (!made) return fail(std::move(made));
         to = std::move(*made);
     }
-    const auto report = ask_turn(client->bus(), clock, options.text, to.get(), {.patience = options.timeout});
+    const auto report = ask_turn(client->bus(), clock, options.text, to.get(),
+                                 {.patience = options.timeout, .session = options.session, .area = options.area});
     if (options.json) {
         print_line(to_json(report, {}));
     } else if (report.failed) {

@@ -39,6 +39,7 @@ struct say_options {
     std::vector<std::string> files;  // "-" is standard input
     bool microphone = false;
     bool mark_end = false;
+    std::string area;  // that is spoken from; empty: as configured
     std::optional<fs::path> out;
     seconds timeout{15};
     bool json = false;
@@ -48,6 +49,8 @@ result<int> say(const say_options& options);
 struct ask_options {
     instance_options instance;
     std::string text;
+    std::string session;  // that it goes on with; empty: one of its own
+    std::string area;     // that is asked from; empty: as configured
     bool no_audio = false;
     std::optional<fs::path> out;
     seconds timeout{15};
@@ -76,6 +79,13 @@ struct timers_options {
 };
 result<int> timers(const timers_options& options);
 
+struct home_options {
+    instance_options instance;
+    bool follow = false;
+    bool json = false;
+};
+result<int> home(const home_options& options);
+
 struct models_options {
     enum class action { list, pull, verify };
     action what = action::list;
@@ -88,7 +98,8 @@ struct intents_options {
     enum class action { match, explain, list, lint, bench };
     action what = action::match;
     std::vector<std::string> sentences;  // for lint: files; empty: standard input, one a line
-    std::vector<fs::path> collections;   // empty: what ships
+    std::vector<fs::path> collections;   // empty: what ships, and behind it `own`
+    fs::path own;                        // the user's folder; empty: none
     std::optional<fs::path> home;
     std::string area;
     std::string language = "en";

@@ -25,7 +25,12 @@ struct brain {
 };
 
 result<intent::collection> load_sentences(const intents_options& options) {
-    if (options.collections.empty()) return intent::load_shipped_collection(options.language);
+    if (options.collections.empty()) {
+        auto all = intent::load_sentences({.language = options.language, .own = options.own});
+        if (!all) return fail(std::move(all));
+        for (const auto& broken : all->broken) print_error(broken);
+        return std::move(all->sentences);
+    }
     intent::collection all;
     for (const auto& file : options.collections) {
         auto one = intent::load_collection(file);

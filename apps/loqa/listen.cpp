@@ -25,11 +25,13 @@ const std::vector<std::string> usual = {"audio.>",
                                         "session.>",
                                         "playback.>",
                                         "timers.>",
+                                        "home.>",
+                                        "intent.>",
                                         std::string(protocol::subject::readiness),
                                         std::string(protocol::subject::node_announce)};
 // Programs choose for themselves.
-const std::vector<std::string> everything = {"audio.>",   "stt.>",      "nlu.>",    "tts.>",  "skill.>",
-                                             "session.>", "playback.>", "timers.>", "ctrl.>", "trace.>"};
+const std::vector<std::string> everything = {"audio.>",    "stt.>",    "nlu.>",  "tts.>",    "skill.>", "session.>",
+                                             "playback.>", "timers.>", "home.>", "intent.>", "ctrl.>",  "trace.>"};
 
 struct event {
     bus::message message;

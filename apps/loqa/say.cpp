@@ -74,7 +74,7 @@ result<int> say(const say_options& options) {
         if (!to) return fail(std::move(to));
         if (options.microphone) fmt::print(stderr, "speak now\n");
         const auto report = say_turn(client->bus(), clock, *sources[i], **to,
-                                     {.patience = options.timeout, .mark_end = options.mark_end});
+                                     {.patience = options.timeout, .mark_end = options.mark_end, .area = options.area});
         const auto file = options.files.empty() ? std::string() : options.files[i];
         if (!report.answered()) ++unanswered;
         if (options.json) {

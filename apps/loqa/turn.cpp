@@ -43,7 +43,7 @@ class turn {
 public:
     turn(bus::connection& bus, const clock& clock, sink* to, const turn_options& options)
         : bus_(bus), clock_(clock), to_(to), options_(options) {
-        report_.session_id = random_hex(16);
+        report_.session_id = options.session.empty() ? random_hex(16) : options.session;
         report_.turn_id = random_hex(16);
     }
 
@@ -70,6 +70,7 @@ public:
         protocol::turn_headers headers;
         headers.turn_id = report_.turn_id;
         headers.audio = protocol::audio_form::pcm;
+        headers.area = options_.area;
         auto sent = bus_.publish(subject::stt_final, protocol::encode(said), protocol::write_turn(headers));
         if (!sent) {
             report_.failed = sent.error();
@@ -117,6 +118,7 @@ private:
                                       {std::string(header::sequence), std::to_string(sequence)},
                                       {std::string(header::sample_rate), std::to_string(format.sample_rate_hz)},
                                       {std::string(header::channels), std::to_string(format.channels)}};
+            if (!options_.area.empty()) headers.emplace_back(header::area, options_.area);
             if (last) headers.emplace_back(header::last, "1");
             if (auto sent = bus_.publish(to, **block, headers); !sent) {
                 events_.push(sent.error());

@@ -1,8 +1,8 @@
 // One turn as a client has it: something is said or written, an answer is heard or read.
 //
-// Each turn is a session of its own. The functions run the turn on the caller's thread, which plays the answer; a
-// thread of their own sends the sound. They end when the answer has been heard, or when nothing new came for
-// `patience`.
+// Each turn is a session of its own, unless one is named. The functions run the turn on the caller's thread, which
+// plays the answer; a thread of their own sends the sound. They end when the answer has been heard, or when nothing new
+// came for `patience`.
 #pragma once
 
 #include <map>
@@ -18,6 +18,8 @@ namespace loqa::cli {
 struct turn_options {
     milliseconds patience{15'000};
     bool mark_end = false;  // tell the recogniser where the sound ends, instead of letting it hear that
+    std::string session;    // goes on with this one; empty: a session of its own
+    std::string area;       // the room that is spoken from; empty: as configured
 };
 
 struct turn_report {
