@@ -24,6 +24,7 @@ class Message:
     data: bytes
     headers: dict[str, str]
     arrived: float  # time.monotonic()
+    reply: str = ""  # where an answer is expected
 
     def json(self) -> Any:
         return json.loads(self.data)
@@ -125,7 +126,7 @@ class Bus:
         """Once this returns the server knows of the subscription."""
 
         async def arrive(message: Any) -> None:
-            inbox.put(Message(message.subject, message.data, dict(message.headers or {}), time.monotonic()))
+            inbox.put(Message(message.subject, message.data, dict(message.headers or {}), time.monotonic(), message.reply))
 
         async def start() -> Any:
             # No limits: a test that lost messages on its own side would blame Loqa for it.
