@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -129,6 +130,7 @@ std::string exit_status::text() const {
 struct child_process::state {
     int pid = 0;
     int pidfd = -1;
+    int input = -1;  // ours of its conversation
     std::optional<exit_status> ended;
     std::thread reader;
 
@@ -139,6 +141,7 @@ struct child_process::state {
         }
         if (reader.joinable()) reader.join();
         if (pidfd >= 0) ::close(pidfd);
+        if (input >= 0) ::close(input);
     }
 
     bool reap(int flags) {
@@ -184,9 +187,16 @@ result<child_process> child_process::start(process_options options) {
     int out[2] = {-1, -1};
     int err[2] = {-1, -1};
     int failure_pipe[2] = {-1, -1};
-    const int in = options.input.empty() ? ::open("/dev/null", O_RDONLY | O_CLOEXEC) : file_in_memory(options.input);
+    int conversation[2] = {-1, -1};  // ours, the child's
+    if (options.converse) {
+        // A socket and not a pipe: writing to a child that is gone is then an error and not a signal.
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, conversation) != 0) conversation[1] = -1;
+    }
+    const int in = options.converse        ? conversation[1]
+                   : options.input.empty() ? ::open("/dev/null", O_RDONLY | O_CLOEXEC)
+                                           : file_in_memory(options.input);
     const auto close_all = [&] {
-        for (int fd : {in, out[0], out[1], err[0], err[1], failure_pipe[0], failure_pipe[1]})
+        for (int fd : {in, conversation[0], out[0], out[1], err[0], err[1], failure_pipe[0], failure_pipe[1]})
             if (fd >= 0) ::close(fd);
     };
     const bool capture = static_cast<bool>(options.on_line);
@@ -236,7 +246,7 @@ result<child_process> child_process::start(process_options options) {
     ::close(failure_pipe[0]);
     if (got == sizeof number) {
         ::waitpid(pid, nullptr, 0);
-        for (int fd : {out[0], err[0]})
+        for (int fd : {conversation[0], out[0], err[0]})
             if (fd >= 0) ::close(fd);
         return fail(number == ENOENT ? errc::not_found : errc::io_failed, "{} cannot be started: {}",
                     options.command[0], errno_text(number));
@@ -244,10 +254,11 @@ result<child_process> child_process::start(process_options options) {
 
     auto s = std::make_unique<state>();
     s->pid = pid;
+    s->input = conversation[0];
     s->pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
     if (s->pidfd < 0) {
         const int reason = errno;
-        for (int fd : {out[0], err[0]})
+        for (int fd : {conversation[0], out[0], err[0]})
             if (fd >= 0) ::close(fd);
         return fail(errc::io_failed, "{} cannot be watched: {} (a kernel of 5.3 or newer is needed)",
                     options.command[0], errno_text(reason));
@@ -276,6 +287,23 @@ int child_process::pid() const { return state_->pid; }
 void child_process::send_signal(int number) {
     // Through the pidfd: the number may belong to another process by now, the descriptor cannot.
     ::syscall(SYS_pidfd_send_signal, state_->pidfd, number, nullptr, 0);
+}
+
+result<void> child_process::say(std::string_view bytes, steady_time deadline) {
+    while (!bytes.empty()) {
+        const auto n = ::send(state_->input, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n >= 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(n));
+        } else if (errno == EAGAIN) {
+            pollfd fd{state_->input, POLLOUT, 0};
+            ::poll(&fd, 1, poll_timeout(deadline));
+            if (std::chrono::steady_clock::now() >= deadline)
+                return fail(errc::timed_out, "process {} does not read what it is told", state_->pid);
+        } else if (errno != EINTR) {
+            return fail(errc::unavailable, "process {} cannot be told anything: {}", state_->pid, errno_text(errno));
+        }
+    }
+    return {};
 }
 
 std::optional<exit_status> child_process::wait_until(steady_time deadline) {

@@ -33,7 +33,8 @@ struct process_options {
     std::vector<std::string> command;                              // command[0]: a path, or a name looked up in PATH
     std::vector<std::pair<std::string, std::string>> environment;  // added to, or replacing, this process's own
     fs::path folder;                                               // to run in; empty: this process's own
-    std::string input;  // what the child reads from its standard input before that ends
+    std::string input;      // what the child reads from its standard input before that ends
+    bool converse = false;  // instead of `input`: its standard input stays open, and say() writes to it
     // Called for each line the child writes, from one thread; `is_stdout` or else stderr. Without it the child writes
     // where this process writes.
     std::function<void(std::string_view line, bool is_stdout)> on_line;
@@ -55,6 +56,10 @@ public:
 
     int pid() const;
     void send_signal(int number);
+
+    // All of `bytes` to its standard input. timed_out when it has not read them by `deadline`, unavailable when it
+    // reads no more. Only of a child that was started to converse; one thread at a time.
+    result<void> say(std::string_view bytes, steady_time deadline);
 
     // Waits for the end; nothing when it still runs at `deadline`. After the end all its lines have been delivered.
     std::optional<exit_status> wait_until(steady_time deadline);

@@ -127,6 +127,29 @@ TEST(SupervisedProcess, AKilledChildIsStartedAgainUntilItIsStopped) {
     EXPECT_EQ(started.try_pop(), std::nullopt);
 }
 
+TEST(ChildProcess, ConversesOverItsStandardInput) {
+    bounded_queue<std::string> lines(8, overflow::reject_newest);
+    auto child = child_process::start({.command = {"sh", "-c", "while read -r word; do echo \"heard $word\"; done"},
+                                       .environment = {},
+                                       .folder = {},
+                                       .converse = true,
+                                       .on_line = [&](std::string_view line, bool) { lines.push(std::string(line)); }});
+    ASSERT_TRUE(child) << child.error().text();
+    for (const auto* word : {"one", "two"}) {
+        ASSERT_TRUE(child->say(std::string(word) + "\n", in(seconds(5))));
+        EXPECT_EQ(lines.pop_until(in(seconds(5))), std::string("heard ") + word);
+    }
+    EXPECT_EQ(child->stop(seconds(5)).signal, SIGTERM);
+    EXPECT_EQ(child->say("three\n", in(seconds(5))).error().code, errc::unavailable);
+}
+
+TEST(ChildProcess, OneThatDoesNotListenIsNotWaitedForForEver) {
+    auto child = child_process::start(
+        {.command = {"sleep", "60"}, .environment = {}, .folder = {}, .converse = true, .on_line = {}});
+    ASSERT_TRUE(child) << child.error().text();
+    EXPECT_EQ(child->say(std::string(4'000'000, 'x'), in(milliseconds(100))).error().code, errc::timed_out);
+}
+
 TEST(SupervisedProcess, OneThatCannotStartIsTriedAgainWithGrowingWaits) {
     bounded_queue<errc> failures(8, overflow::reject_newest);
     supervised_process process(
