@@ -15,6 +15,7 @@ namespace loqa::onnx::abi {
 struct allocator;
 struct environment;
 struct memory_info;
+struct metadata;
 struct run_options;
 struct session;
 struct session_options;
@@ -74,6 +75,9 @@ inline constexpr slot<void(session*)> release_session{95};
 inline constexpr slot<void(value*)> release_value{96};
 inline constexpr slot<void(shape_info*)> release_shape_info{99};
 inline constexpr slot<void(session_options*)> release_session_options{100};
+inline constexpr slot<status*(const session*, metadata**)> get_metadata{111};
+inline constexpr slot<status*(const metadata*, allocator*, const char* key, char** value)> look_up_metadata{116};
+inline constexpr slot<void(metadata*)> release_metadata{118};
 inline constexpr slot<status*(session_options*, const char* key, const char* value)> add_session_entry{130};
 
 // The table that has every slot above.

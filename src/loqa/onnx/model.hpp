@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,6 +51,13 @@ public:
 
     // engine_failed with the runtime's words and the file's name.
     virtual result<std::vector<tensor>> run(std::span<const tensor> inputs) = 0;
+
+    // What run() takes and gives back, in its order.
+    virtual std::span<const std::string> inputs() const = 0;
+    virtual std::span<const std::string> outputs() const = 0;
+
+    // What whoever exported the model wrote into it under this name; nothing when there is no such note.
+    virtual result<std::optional<std::string>> note(const std::string& name) const = 0;
 };
 
 // Of the library that is loaded, e.g. "1.28.2".

@@ -118,6 +118,25 @@ public:
         return outputs;
     }
 
+    std::span<const std::string> inputs() const override { return options_.inputs; }
+    std::span<const std::string> outputs() const override { return options_.outputs; }
+
+    result<std::optional<std::string>> note(const std::string& name) const override {
+        held<abi::metadata> notes(api_, abi::release_metadata);
+        abi::allocator* allocator = nullptr;
+        if (auto ok = all(
+                {api_(abi::get_default_allocator, &allocator), api_(abi::get_metadata, session_.get(), notes.out())});
+            !ok)
+            return fail(std::move(ok));
+        char* text = nullptr;
+        if (auto ok = all({api_(abi::look_up_metadata, notes.get(), allocator, name.c_str(), &text)}); !ok)
+            return fail(std::move(ok));
+        if (text == nullptr) return std::nullopt;
+        std::optional<std::string> found(text);
+        if (auto ok = all({api_(abi::allocator_free, allocator, text)}); !ok) return fail(std::move(ok));
+        return found;
+    }
+
 private:
     // The first status that is not success; every one of them is released. A list in braces, since its calls are made
     // in the order they are written in.

@@ -1,55 +1,29 @@
 #include "loqa/onnx/model.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "loqa/base/ids.hpp"
+#include "loqa/onnx/testing/graph_writer.hpp"
 
 namespace loqa::onnx {
 namespace {
 
-// A model of one node, y = a + b, over floats of shape [n]; as bytes of the ONNX format (a protobuf message), so that
-// the tests need no model file.
-class protobuf {
-public:
-    protobuf& number(int field, std::uint64_t value) {
-        return varint(static_cast<std::uint64_t>(field) << 3).varint(value);
-    }
-    protobuf& bytes(int field, std::string_view value) {
-        varint(static_cast<std::uint64_t>(field) << 3 | 2).varint(value.size());
-        text_ += value;
-        return *this;
-    }
-    const std::string& text() const { return text_; }
+using onnx::testing::element;
+using onnx::testing::graph_writer;
 
-private:
-    protobuf& varint(std::uint64_t value) {
-        for (; value > 127; value >>= 7) text_ += static_cast<char>(value | 128);
-        text_ += static_cast<char>(value);
-        return *this;
-    }
-    std::string text_;
-};
-
-std::string float_vector(std::string_view name) {
-    const auto dimension = protobuf().bytes(2, "n").text();
-    const auto shape = protobuf().bytes(1, dimension).text();
-    const auto tensor = protobuf().number(1, 1).bytes(2, shape).text();
-    return protobuf().bytes(1, name).bytes(2, protobuf().bytes(1, tensor).text()).text();
-}
-
+// y = a + b.
 std::string adding_model() {
-    const auto node = protobuf().bytes(1, "a").bytes(1, "b").bytes(2, "y").bytes(4, "Add").text();
-    const auto graph = protobuf()
-                           .bytes(1, node)
-                           .bytes(2, "adding")
-                           .bytes(11, float_vector("a"))
-                           .bytes(11, float_vector("b"))
-                           .bytes(12, float_vector("y"))
-                           .text();
-    return protobuf().number(1, 8).bytes(7, graph).bytes(8, protobuf().bytes(1, "").number(2, 15).text()).text();
+    return graph_writer()
+        .node("Add", {"a", "b"}, "y")
+        .input("a", element::float32, {"n"})
+        .input("b", element::float32, {"n"})
+        .output("y", element::float32, {"n"})
+        .note("made_for", "tests")
+        .model();
 }
 
-class Model : public testing::Test {
+class Model : public ::testing::Test {
 protected:
     void SetUp() override { fs::create_directories(folder_); }
     void TearDown() override { fs::remove_all(folder_); }
@@ -87,6 +61,15 @@ TEST_F(Model, TakesTheModelsOwnNamesWhenItIsGivenNone) {
     EXPECT_EQ(outputs->front().floats()[0], 3.F);
 }
 
+TEST_F(Model, TellsItsNamesAndItsNotes) {
+    auto loaded = model::load(written(adding_model()), {});
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    EXPECT_THAT((*loaded)->inputs(), ::testing::ElementsAre("a", "b"));
+    EXPECT_THAT((*loaded)->outputs(), ::testing::ElementsAre("y"));
+    EXPECT_EQ((*loaded)->note("made_for").value(), "tests");
+    EXPECT_EQ((*loaded)->note("made_by").value(), std::nullopt);
+}
+
 TEST_F(Model, AWrongInputIsAnErrorThatNamesTheFile) {
     auto loaded = model::load(written(adding_model()), adding());
     ASSERT_TRUE(loaded) << loaded.error().text();
@@ -108,7 +91,7 @@ struct refusal {
     errc code;
 };
 
-class Refuses : public Model, public testing::WithParamInterface<refusal> {};
+class Refuses : public Model, public ::testing::WithParamInterface<refusal> {};
 
 TEST_P(Refuses, AFileThatIsNotTheModel) {
     const auto& row = GetParam();
@@ -121,7 +104,7 @@ TEST_P(Refuses, AFileThatIsNotTheModel) {
 
 INSTANTIATE_TEST_SUITE_P(
     Files, Refuses,
-    testing::Values(
+    ::testing::Values(
         refusal{"empty", "", {}, errc::model_truncated},
         refusal{"cut", adding_model().substr(0, adding_model().size() / 2), {}, errc::model_truncated},
         refusal{"not_a_model", "<html>404</html>", {}, errc::model_truncated},
