@@ -30,6 +30,10 @@ store::options store_options(const config::event_store_settings& from) {
 }
 
 session::conductor_config conductor_options(const config::settings& from) {
+    std::vector<std::string> required;
+    for (const auto& [name, wanted] :
+         {std::pair{"loqad", true}, std::pair{"stt", from.stt.enabled}, std::pair{"tts", from.tts.enabled}})
+        if (wanted) required.emplace_back(name);
     session::conductor_config config{.turn_timeout = from.session.turn_timeout,
                                      .tts_timeout = from.session.tts_timeout,
                                      .listen_timeout = from.stt.max_utterance + seconds(5),
@@ -40,13 +44,11 @@ session::conductor_config conductor_options(const config::settings& from) {
                                      .beep = from.session.confirm == "beep",
                                      .area = from.session.area,
                                      .privacy = from.event_store.retention_mode,
-                                     .required_components = {"loqad"}};
+                                     .required_components = std::move(required)};
     for (const auto& one : from.session.areas)
         if (const auto sign = one.find('='); sign != std::string::npos)
             config.areas.insert_or_assign(std::string(trim(one.substr(0, sign))),
                                           std::string(trim(one.substr(sign + 1))));
-    if (from.stt.enabled) config.required_components.emplace_back("stt");
-    if (from.tts.enabled) config.required_components.emplace_back("tts");
     return config;
 }
 
