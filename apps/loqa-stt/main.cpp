@@ -3,7 +3,7 @@
 
 #include "common/frame.hpp"
 #include "loqa/audio/vad.hpp"
-#include "loqa/stt/recognizer.hpp"
+#include "loqa/stt/engines.hpp"
 #include "loqa/stt/service.hpp"
 
 namespace {
@@ -21,17 +21,17 @@ struct hearing final : app::part {
 };
 
 result<std::unique_ptr<stt::recognizer>> load_engine(const config::stt_settings& settings) {
-    if (settings.mode == "moonshine") {
-        return stt::load_moonshine({.model = settings.model_path,
-                                    .threads = settings.threads,
-                                    .longest = settings.max_utterance + seconds{5}});
+    if (settings.mode == "mock") {
+        return fail(errc::invalid_config, "stt.mode mock is for tests, and not part of this program")
+            .hint("Set stt.mode to moonshine, transducer, whisper or exec.");
     }
-    if (settings.mode == "exec") {
-        return stt::load_command(
-            {.command = settings.command, .model = settings.model_path, .language = settings.language});
-    }
-    return fail(errc::invalid_config, "stt.mode {} is for tests, and not part of this program", settings.mode)
-        .hint("Set stt.mode to moonshine or exec.");
+    return stt::load_engine({.name = settings.mode,
+                             .model = settings.model_path,
+                             .command = settings.command,
+                             .language = settings.language,
+                             .threads = settings.threads,
+                             .longest = settings.max_utterance + seconds{5},
+                             .whisper_context_frames = settings.whisper_context_frames});
 }
 
 result<std::unique_ptr<app::part>> start(app::frame& frame) {

@@ -78,7 +78,7 @@ struct event_store_settings {
 
 struct stt_settings {
     bool enabled = false;
-    std::string mode;  // moonshine, exec, mock
+    std::string mode;  // moonshine, transducer, whisper, exec, mock
     std::string command;
     std::string model_path;  // a folder, or the name of an installed model
     std::string language;
@@ -87,6 +87,7 @@ struct stt_settings {
     milliseconds frame_duration{}, partial_every{};
     bool publish_interim = false;
     int threads = 0;
+    int whisper_context_frames = 0;
     std::string vad_model_path;  // a folder, or the name of an installed model
     double vad_threshold = 0;
     milliseconds endpoint_silence{}, max_utterance{}, preroll{}, client_timeout{};
@@ -103,7 +104,7 @@ struct llm_settings {
 
 struct tts_settings {
     bool enabled = false;
-    std::string mode;  // piper, exec, mock
+    std::string mode;  // piper, kokoro, exec, mock
     std::string command, voice;
     int sample_rate_hz = 0;
     int channels = 0;

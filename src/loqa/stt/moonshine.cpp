@@ -1,18 +1,16 @@
-// The one file that knows sherpa-onnx.
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <exception>
 #include <fstream>
 #include <utility>
 #include <vector>
 
-#include <sherpa-onnx/c-api/c-api.h>
-
 #include "loqa/audio/vad.hpp"
 #include "loqa/base/text.hpp"
 #include "loqa/onnx/installed.hpp"
+#include "loqa/onnx/model.hpp"
 #include "loqa/stt/recognizer.hpp"
+#include "loqa/stt/sherpa.hpp"
 
 namespace loqa::stt {
 namespace {
@@ -32,6 +30,18 @@ result<void> check_ort_file(const fs::path& file) {
     return {};
 }
 
+// ONNX Runtime says what is wrong with a file that the engine would end the process on. The decoder takes the state of
+// each of its layers, the encoder nothing but sound.
+result<void> check_graph(const fs::path& file, bool is_decoder) {
+    const auto opened = onnx::model::load(file, {});
+    if (!opened) return fail(opened);
+    const bool has_state = (*opened)->inputs().size() > 4;
+    if (has_state == is_decoder) return {};
+    return fail(errc::engine_failed, "model file {} is no {} of Moonshine's", file.string(),
+                is_decoder ? "decoder" : "encoder")
+        .hint("Fetch it again: loqa models pull {}", file.parent_path().filename().string());
+}
+
 // The engine looks tokens up without asking whether they are there.
 result<void> check_tokens(const fs::path& file) {
     auto text = read_file(file, 16u << 20);
@@ -49,17 +59,6 @@ result<void> check_tokens(const fs::path& file) {
     return {};
 }
 
-struct delete_recognizer {
-    void operator()(const SherpaOnnxOfflineRecognizer* of) const { SherpaOnnxDestroyOfflineRecognizer(of); }
-};
-struct delete_stream {
-    void operator()(const SherpaOnnxOfflineStream* of) const { SherpaOnnxDestroyOfflineStream(of); }
-};
-struct delete_result {
-    void operator()(const SherpaOnnxOfflineRecognizerResult* of) const { SherpaOnnxDestroyOfflineRecognizerResult(of); }
-};
-using engine = std::unique_ptr<const SherpaOnnxOfflineRecognizer, delete_recognizer>;
-
 // What the model is given, found by trying (40 commands of four voices): half a second of silence after the last word,
 // or it takes the last word for another (whole commands right: 27 instead of 18), and speech at a fair volume, or a
 // quiet microphone costs a third more wrong words.
@@ -70,8 +69,7 @@ constexpr float highest_gain = 20;
 // The model is not a streaming one: each reading decodes all samples anew.
 class moonshine_stream final : public stream {
 public:
-    moonshine_stream(const SherpaOnnxOfflineRecognizer* engine, std::size_t longest)
-        : engine_(engine), longest_(longest) {}
+    moonshine_stream(sherpa::whole_engine& engine, std::size_t longest) : engine_(engine), longest_(longest) {}
 
     result<void> accept(audio::pcm_view samples) override {
         const auto room = longest_ - samples_.size();
@@ -86,21 +84,9 @@ public:
         // Nothing to read from: the engine would be asked for an empty tensor.
         if (samples_.size() < shortest_samples) return hypothesis{};
 
-        const std::unique_ptr<const SherpaOnnxOfflineStream, delete_stream> input(
-            SherpaOnnxCreateOfflineStream(engine_));
-        if (!input) return fail(errc::engine_failed, "the speech engine gave no stream");
-        const auto prepared = prepare();
-        SherpaOnnxAcceptWaveformOffline(input.get(), audio::speech_rate_hz, prepared.data(),
-                                        static_cast<std::int32_t>(prepared.size()));
-        try {
-            SherpaOnnxDecodeOfflineStream(engine_, input.get());
-        } catch (const std::exception& thrown) {  // the engine is C++ behind its C interface
-            return fail(errc::engine_failed, "the speech engine gave up: {}", thrown.what());
-        }
-        const std::unique_ptr<const SherpaOnnxOfflineRecognizerResult, delete_result> output(
-            SherpaOnnxGetOfflineStreamResult(input.get()));
-        if (!output || output->text == nullptr) return fail(errc::engine_failed, "the speech engine gave no text");
-        return hypothesis{std::string(trim(output->text)), 1};
+        auto text = engine_.read(prepare());
+        if (!text) return fail(std::move(text));
+        return hypothesis{std::move(*text), 1};
     }
 
     result<hypothesis> finish() override { return read(); }
@@ -119,18 +105,19 @@ private:
         return prepared;
     }
 
-    const SherpaOnnxOfflineRecognizer* engine_;
+    sherpa::whole_engine& engine_;
     const std::size_t longest_;
     std::vector<float> samples_;
 };
 
 class moonshine final : public recognizer {
 public:
-    moonshine(engine loaded, std::size_t longest) : engine_(std::move(loaded)), longest_(longest) {}
-    std::unique_ptr<stream> start() override { return std::make_unique<moonshine_stream>(engine_.get(), longest_); }
+    moonshine(std::unique_ptr<sherpa::whole_engine> loaded, std::size_t longest)
+        : engine_(std::move(loaded)), longest_(longest) {}
+    std::unique_ptr<stream> start() override { return std::make_unique<moonshine_stream>(*engine_, longest_); }
 
 private:
-    engine engine_;
+    std::unique_ptr<sherpa::whole_engine> engine_;
     std::size_t longest_;
 };
 
@@ -145,25 +132,14 @@ result<std::unique_ptr<recognizer>> load_moonshine(const moonshine_options& opti
     for (const auto& file : {encoder, decoder}) {
         if (auto whole = check_ort_file(file); !whole) return fail(std::move(whole));
     }
+    if (auto whole = check_graph(encoder, false); !whole) return fail(std::move(whole));
+    if (auto whole = check_graph(decoder, true); !whole) return fail(std::move(whole));
     if (auto whole = check_tokens(tokens); !whole) return fail(std::move(whole));
 
-    SherpaOnnxOfflineRecognizerConfig config{};
-    config.feat_config.sample_rate = audio::speech_rate_hz;
-    config.feat_config.feature_dim = 80;
-    config.model_config.num_threads = options.threads;
-    config.model_config.provider = "cpu";
-    config.model_config.tokens = tokens.c_str();
-    config.model_config.moonshine.encoder = encoder.c_str();
-    config.model_config.moonshine.merged_decoder = decoder.c_str();
-    config.decoding_method = "greedy_search";
-    engine loaded(SherpaOnnxCreateOfflineRecognizer(&config));
-    if (!loaded) {
-        return fail(errc::engine_failed, "the speech engine does not load {}", folder->string())
-            .hint("Check the files: loqa models verify");
-    }
-
+    auto loaded = sherpa::open_moonshine({.encoder = encoder, .decoder = decoder, .tokens = tokens}, options.threads);
+    if (!loaded) return fail(std::move(loaded));
     const auto longest = static_cast<std::size_t>(options.longest.count()) * audio::speech_rate_hz / 1000;
-    auto made = std::make_unique<moonshine>(std::move(loaded), longest);
+    auto made = std::make_unique<moonshine>(std::move(*loaded), longest);
     // The first reading allocates and is several times slower: not a person's, but this one.
     const auto warm_up = made->start();
     if (auto heard = warm_up->accept(std::vector<float>(audio::speech_rate_hz)); !heard) return fail(std::move(heard));

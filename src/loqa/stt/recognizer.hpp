@@ -5,8 +5,11 @@
 // recognizer nor its own finish().
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "loqa/audio/pcm.hpp"
 #include "loqa/base/clock.hpp"
@@ -52,6 +55,18 @@ struct moonshine_options {
 // warm: one utterance has been decoded.
 result<std::unique_ptr<recognizer>> load_moonshine(const moonshine_options& options);
 
+struct transducer_options {
+    std::string model;  // a folder, or the name of an installed model
+    int threads = 2;
+    milliseconds longest{30'000};
+};
+
+// Streaming transducers as icefall exports them for sherpa-onnx (zipformer, zipformer2, lstm, conformer): a folder of
+// encoder*.onnx, decoder*.onnx, joiner*.onnx and tokens.txt. Its streams decode as they hear, so that read() costs next
+// to nothing. Every file is checked before the engine sees it, since the engine ends the process on a bad one. Returns
+// warm.
+result<std::unique_ptr<recognizer>> load_transducer(const transducer_options& options);
+
 struct command_options {
     std::string command;   // with arguments, split as a shell would, without its expansions
     std::string model;     // handed on as --model, unless empty
@@ -62,5 +77,27 @@ struct command_options {
 // Any program: it is started for each reading with `--audio FILE.wav`, `--partial` when more may follow, and prints
 // {"text": …, "confidence": …}. The way to plug in an engine of one's own.
 result<std::unique_ptr<recognizer>> load_command(const command_options& options);
+
+// What a worker says it has used since it was started.
+struct worker_usage {
+    std::int64_t peak_kb = 0;  // of memory
+    std::int64_t cpu_ms = 0;
+};
+
+struct worker_options {
+    std::vector<std::string> command;  // a program and its arguments
+    std::string mend;                  // what to do when it cannot be started
+    milliseconds longest{30'000};      // of one utterance
+    milliseconds timeout{10'000};      // of one reading
+    milliseconds start_timeout{60'000};
+    std::function<void(const worker_usage&)> on_usage;  // told with each answer that says so
+};
+
+// A program that keeps its model loaded and is asked over and over: on its standard input a line {"samples": n,
+// "partial": …} and n floats at audio::speech_rate_hz in this machine's byte order, on its standard output a line
+// {"text": …, "confidence": …} for each, with "peak_kb" and "cpu_ms" where it counts them, or {"error": …, "hint": …};
+// before the first it says {"ready": …} on a line. One that ends or does not answer in time fails the reading that was
+// asked for, and is started anew for the next. docs/engines.md is the form in full. Returns warm.
+result<std::unique_ptr<recognizer>> load_worker(const worker_options& options);
 
 }  // namespace loqa::stt

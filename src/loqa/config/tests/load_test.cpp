@@ -106,10 +106,11 @@ INSTANTIATE_TEST_SUITE_P(
                    {},
                    "loqa.yaml:1:28: session.turn_timeout_ms must be a whole number from 500 to 300000 (milliseconds), "
                    "found \"10s\""},
-        fault_case{"not one of the words",
-                   "stt: {mode: whisper}\n",
-                   {},
-                   "loqa.yaml:1:13: stt.mode must be one of moonshine, exec, mock, found \"whisper\""},
+        fault_case{
+            "not one of the words",
+            "stt: {mode: parrot}\n",
+            {},
+            "loqa.yaml:1:13: stt.mode must be one of moonshine, transducer, whisper, exec, mock, found \"parrot\""},
         fault_case{"neither true nor false",
                    "stt: {enabled: maybe}\n",
                    {},
@@ -150,11 +151,11 @@ INSTANTIATE_TEST_SUITE_P(
                    {},
                    "loqa.yaml:4:7: bus.servers must be a list of URLs that begin with nats:// or tls://, found "
                    "\"http://b:4222\""},
-        fault_case{
-            "a long value is cut",
-            "stt: {mode: " + std::string(500, 'x') + "}\n",
-            {},
-            "loqa.yaml:1:13: stt.mode must be one of moonshine, exec, mock, found \"" + std::string(60, 'x') + "…\""},
+        fault_case{"a long value is cut",
+                   "stt: {mode: " + std::string(500, 'x') + "}\n",
+                   {},
+                   "loqa.yaml:1:13: stt.mode must be one of moonshine, transducer, whisper, exec, mock, found \"" +
+                       std::string(60, 'x') + "…\""},
         fault_case{
             "a capability without a name",
             "node: {capabilities: [{tier: fast}]}\n",

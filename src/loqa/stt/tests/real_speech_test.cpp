@@ -220,6 +220,22 @@ TEST_F(RealSpeech, AModelThatIsCutOffIsNamedAndDoesNotEndTheProcess) {
         fs::remove(folder / file);
         fs::create_symlink(whole / file, folder / file);
     }
+    // Each whole in itself, but in the other's place; and one whose middle is not what it was.
+    for (const char* file : {"encoder_model.ort", "decoder_model_merged.ort"}) fs::remove(folder / file);
+    fs::create_symlink(whole / "encoder_model.ort", folder / "decoder_model_merged.ort");
+    fs::create_symlink(whole / "decoder_model_merged.ort", folder / "encoder_model.ort");
+    const auto swapped = load_moonshine({.model = folder.string()});
+    ASSERT_FALSE(swapped);
+    EXPECT_THAT(swapped.error().message, ::testing::HasSubstr("encoder_model.ort"));
+
+    for (const char* file : {"encoder_model.ort", "decoder_model_merged.ort"}) fs::remove(folder / file);
+    fs::create_symlink(whole / "decoder_model_merged.ort", folder / "decoder_model_merged.ort");
+    auto content = read_file(whole / "encoder_model.ort").value();
+    std::fill(content.begin() + 100, content.begin() + 200'000, 'U');
+    ASSERT_TRUE(write_file_atomically(folder / "encoder_model.ort", content));
+    const auto garbled = load_moonshine({.model = folder.string()});
+    ASSERT_FALSE(garbled);
+    EXPECT_THAT(garbled.error().message, ::testing::HasSubstr("encoder_model.ort"));
     fs::remove_all(folder);
 }
 
