@@ -11,6 +11,7 @@
 #include "loqa/tts/command.hpp"
 #include "loqa/tts/earcon.hpp"
 #include "loqa/tts/espeak.hpp"
+#include "loqa/tts/kokoro.hpp"
 #include "loqa/tts/piper.hpp"
 #include "loqa/tts/service.hpp"
 
@@ -21,13 +22,16 @@ using namespace loqa;
 result<std::unique_ptr<tts::voice>> load_voice(const config::tts_settings& settings, tts::espeak& espeak) {
     if (settings.mode == "piper")
         return tts::load_piper({.model = settings.model_path, .threads = settings.threads}, espeak);
+    if (settings.mode == "kokoro")
+        return tts::load_kokoro({.model = settings.model_path, .speaker = settings.voice, .threads = settings.threads},
+                                espeak);
     if (settings.mode == "exec")
         return tts::load_command({.command = settings.command,
                                   .voice = settings.voice,
                                   .sample_rate_hz = settings.sample_rate_hz,
                                   .channels = settings.channels});
     return fail(errc::invalid_config, "tts.mode '{}' has no engine in this binary", settings.mode)
-        .hint("set tts.mode to piper or exec");
+        .hint("set tts.mode to piper, kokoro or exec");
 }
 
 // What is said so often that it is worth having from the start: one reply a line. Lines that begin with # are notes.
