@@ -27,6 +27,7 @@ struct all_options {
     timers_options timers;
     home_options home;
     models_options models;
+    bench_options bench;
     intents_options intents;
     doctor_options doctor;
     std::string shell;
@@ -60,6 +61,7 @@ public:
         add_timers();
         add_home();
         add_models();
+        add_bench();
         add_intents();
         add_doctor();
         add_completion();
@@ -284,6 +286,28 @@ private:
         add_json(*sub("verify", "Read every file of models and compare its SHA-256", "  loqa models verify silero-vad",
                       verify, "Models (default: those that are installed, or should be)"),
                  o.json);
+    }
+    void add_bench() {
+        auto& o = options_.bench;
+        auto& c = add(app_, "bench", "Compare the engines that this machine has", "  loqa bench stt");
+        c.require_subcommand(1);
+        auto& s = add(c, "stt", "Recognisers: wrong words, time, memory; each in a process of its own",
+                      "  loqa bench stt\n"
+                      "  loqa bench stt --engine moonshine:moonshine-tiny-en --engine whisper:whisper-tiny-en@768\n"
+                      "  loqa bench stt --corpus recordings/ --json");
+        s.add_option("--corpus", o.corpus,
+                     "Recordings with transcripts: NAME.wav and NAME.txt (default: the recordings and voices of "
+                     "scripts/setup.sh test)")
+            ->type_name("FOLDER");
+        s.add_option("--engine", o.engines,
+                     "An engine and its model; of Whisper also @FRAMES of 20 ms to read (default: all installed)")
+            ->type_name("ENGINE:MODEL");
+        s.add_option("--repeat", o.repeat, "How often each is read")->check(CLI::Range(1, 100))->capture_default_str();
+        s.add_option("--threads", o.threads, "Processor threads of one reading")
+            ->check(CLI::Range(1, 64))
+            ->capture_default_str();
+        add_json(s, o.json);
+        s.callback([this, &o] { job_ = [&o] { return cli::bench(o); }; });
     }
     void add_intents() {
         auto& o = options_.intents;

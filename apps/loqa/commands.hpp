@@ -94,6 +94,15 @@ struct models_options {
 };
 result<int> models(const models_options& options);
 
+struct bench_options {
+    std::optional<fs::path> corpus;    // recordings with transcripts; empty: what this machine has
+    std::vector<std::string> engines;  // ENGINE:MODEL; empty: all that are installed
+    int repeat = 1;
+    int threads = 2;
+    bool json = false;
+};
+result<int> bench(const bench_options& options);
+
 struct intents_options {
     enum class action { match, explain, list, lint, bench };
     action what = action::match;

@@ -38,6 +38,7 @@ result<std::vector<model>> known_models(const fs::path& share, const fs::path& c
             return fail(errc::invalid_config, "{} has an entry that is no model: {}", path.string(), one_line(asset));
         model entry{.name = text_field(asset, "name"),
                     .kind = text_field(asset, "kind"),
+                    .engine = text_field(asset, "engine"),
                     .about = text_field(asset, "about"),
                     .license = text_field(asset, "license"),
                     .by_default = asset.contains("default") && asset["default"] == true,

@@ -20,7 +20,7 @@ struct model_file {
 };
 
 struct model {
-    std::string name, kind, about, license;
+    std::string name, kind, engine, about, license;
     bool by_default = false;  // setup installs it
     fs::path folder;          // where it is, or would be
     std::vector<model_file> files;
