@@ -18,18 +18,24 @@ flags=(-std=c++23 -O1 -g1 -DFMT_SHARED -I "$root/src" -w)
 flags+=(-D__cpp_concepts=202002L)
 flags+=(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 
-sources=("$root"/src/loqa/intent/*.cpp "$root"/src/loqa/base/{result,files,text}.cpp "$here"/*_fuzz.cpp)
+sources=("$root"/src/loqa/intent/*.cpp "$root"/src/loqa/base/*.cpp "$here"/*_fuzz.cpp)
+jobs=() library=()
 for source in "${sources[@]}"; do
-    printf '%s\0%s\0' "$source" "$build/objects/$(basename "$(dirname "$source")")-$(basename "$source" .cpp).o"
-done | xargs -0 -n 2 -P "${JOBS:-2}" "$(command -v bash)" -c '"${@:1:$#-2}" -c "${@: -2:1}" -o "${@: -1}"' - \
+    object=$build/objects/$(basename "$(dirname "$source")")-$(basename "$source" .cpp).o
+    jobs+=("$source" "$object")
+    [[ $object == */fuzz-* ]] || library+=("$object")
+done
+printf '%s\0' "${jobs[@]}" | xargs -0 -n 2 -P "${JOBS:-2}" "$(command -v bash)" -c '"${@:1:$#-2}" -c "${@: -2:1}" -o "${@: -1}"' - \
     "${launcher[@]}" "$clang" "${flags[@]}"
+# An archive: only what the targets need is linked.
+rm -f "$build/library.a"
+ar rcs "$build/library.a" "${library[@]}"
 
 failed=0
 for target in templates sentences; do
     program=$build/${target}_fuzz
-    others=()
-    for object in "$build"/objects/*.o; do [[ $object == */fuzz-* ]] || others+=("$object"); done
-    "$clang" -fsanitize=fuzzer,address,undefined "$build/objects/fuzz-${target}_fuzz.o" "${others[@]}" -o "$program" -lyaml-cpp -lfmt
+    "$clang" -fsanitize=fuzzer,address,undefined "$build/objects/fuzz-${target}_fuzz.o" "$build/library.a" \
+        -o "$program" -lyaml-cpp -lfmt -lsodium
     mkdir -p "$build/found/$target"
     log=$build/$target.log
     if "$program" -seed=1 -max_total_time="${LOQA_FUZZ_SECONDS:-10}" -timeout=10 -rss_limit_mb=2048 -max_len=4096 \
