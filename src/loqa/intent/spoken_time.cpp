@@ -183,13 +183,12 @@ std::optional<std::chrono::seconds> parse_spoken_duration(std::string_view text)
             rest = words;
             if (take(rest, {"a", "couple", "of"}) || take(rest, {"a", "couple"})) {
                 quarters = 8;
-            } else if (take(rest, {"an"}) || take(rest, {"another"})) {
-                quarters = 4;
             } else if (const auto number = take_number(rest)) {
                 quarters = *number * std::int64_t{4};
                 if (take(rest, {"and", "a", "half"}) || take(rest, {"and", "half", "a"})) quarters += 2;
                 if (take(rest, {"point", "five"})) quarters += 2;
-            } else if (take(rest, {"a"}) || (!rest.empty() && seconds_of_unit(rest[0]) > 0)) {
+            } else if (take(rest, {"a"}) || take(rest, {"an"}) || take(rest, {"another"}) ||
+                       (!rest.empty() && seconds_of_unit(rest[0]) > 0)) {
                 quarters = 4;
             } else {
                 return std::nullopt;

@@ -331,12 +331,63 @@ struct interpreter::impl {
         return {"the " + things + " in the " + area, "the " + area + " " + things};
     }
 
-    // "turn it off again", "and the bedroom", "what about upstairs": read with the last turn in mind.
-    std::optional<commands> follow_up(std::string_view sentence, const context& where,
-                                      const conversation& before) const {
+    // "make it warmer", "a bit darker": the last value, one step further.
+    static std::optional<command> further(const word_list& words, const command& last) {
+        struct step {
+            std::string_view word, slot;
+            int by;
+        };
+        constexpr std::array<step, 14> steps{{{"warmer", "temperature", 1},
+                                              {"hotter", "temperature", 1},
+                                              {"cooler", "temperature", -1},
+                                              {"colder", "temperature", -1},
+                                              {"brighter", "brightness", 20},
+                                              {"lighter", "brightness", 20},
+                                              {"darker", "brightness", -20},
+                                              {"dimmer", "brightness", -20},
+                                              {"louder", "volume_level", 10},
+                                              {"quieter", "volume_level", -10},
+                                              {"softer", "volume_level", -10},
+                                              {"faster", "percentage", 20},
+                                              {"slower", "percentage", -20},
+                                              {"higher", "position", 20}}};
+        constexpr std::array<std::string_view, 15> around{"make",   "it",   "them",   "that", "the",
+                                                          "a",      "bit",  "little", "set",  "please",
+                                                          "lights", "much", "turn",   "and",  "now"};
+        const step* found = nullptr;
+        for (const auto& said : words) {
+            const std::string word = lowered(said);
+            const auto known = std::ranges::find(steps, word, &step::word);
+            if (known != steps.end() && found == nullptr) {
+                found = &*known;
+            } else if (std::ranges::find(around, word) == around.end()) {
+                return std::nullopt;
+            }
+        }
+        if (found == nullptr || last.later()) return std::nullopt;
+        const auto value = last.what.number_of(found->slot);
+        if (!value) return std::nullopt;
+        command out = last;
+        const bool is_share = found->slot != "temperature";
+        const double next = is_share ? std::clamp(*value + found->by, 0.0, 100.0) : *value + found->by;
+        for (slot& one : out.what.slots)
+            if (one.name == found->slot) {
+                one.value =
+                    next == static_cast<double>(std::int64_t(next)) ? slot_value(std::int64_t(next)) : slot_value(next);
+                one.text = to_string(one.value);
+            }
+        out.what.text = join(words, 0, words.size());
+        return out;
+    }
+
+    // "turn it off again", "and the bedroom", "what about upstairs": read with the last turn in mind. A bare name goes
+    // on with what was done last, whatever it would mean alone.
+    std::optional<commands> follow_up(std::string_view sentence, const context& where, const conversation& before,
+                                      bool bare_name) const {
         if (before.empty()) return std::nullopt;
         const command& last = before.commands.back();
         word_list words = words_of(sentence);
+        if (auto more = further(words, last)) return commands{std::move(*more)};
         std::string text = join(words, 0, words.size());
         const auto one = [](command c) { return std::optional<commands>(commands{std::move(c)}); };
 
@@ -368,7 +419,7 @@ struct interpreter::impl {
             strip_front(text, {"and", "what about", "how about", "also", "now", "the same for", "same for", "same in"});
         if (cue) strip_front(text, {"what about", "how about", "also", "now", "the same for", "in", "for"});
         const bool tail = strip_back(text, {"too", "as well", "also"});
-        if ((!cue && !tail) || text.empty()) return std::nullopt;
+        if ((!cue && !tail && !bare_name) || text.empty()) return std::nullopt;
         std::string bare = text;
         strip_front(bare, {"in the", "on the", "in", "on", "the", "my", "for the", "for"});
         // The same sentence with the name or the place exchanged.
@@ -414,7 +465,8 @@ understood interpreter::understand(std::string_view sentence, const context& whe
     // Free text swallows anything, and a bare name means little: a reading that explains every word is better.
     if (!certain) {
         if (remembers)
-            if (auto more = my.follow_up(sentence, where, before)) out.commands = std::move(*more);
+            if (auto more = my.follow_up(sentence, where, before, whole && is_bare(sentence, whole->what)))
+                out.commands = std::move(*more);
         if (out.commands.empty() || has_free_text(out.commands.front().what)) {
             if (auto more = my.several(sentence, where)) {
                 out.commands = std::move(*more);

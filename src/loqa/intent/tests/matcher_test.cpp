@@ -218,7 +218,7 @@ TEST(Hostile, WhatIsHugeIsRefusedSoon) {
     const auto template_of = [](const std::string& text) {
         return "intents: {I: {data: [{sentences: [\"" + text + "\"]}]}}";
     };
-    std::string alternatives = "(a", choices, rules, sentences;
+    std::string alternatives = "(a", choices, rules;
     for (int i = 0; i < 5'000; ++i) alternatives += "|word" + std::to_string(i);
     for (int i = 0; i < 40; ++i) choices += "(a|b)";
     for (int i = 1; i < 60; ++i) rules += fmt::format("r{}: \"<r{}> <r{}>\", ", i, i - 1, i - 1);

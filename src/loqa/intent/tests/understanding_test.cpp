@@ -155,6 +155,12 @@ TEST(Conversation, RemembersTheLastTurn) {
              {"turn on the kitchen lights", "turn them off", "HassTurnOff area=Kitchen domain=light"},
              {"turn on the sink light", "the table light too", "HassTurnOn name=Table Light"},
              {"turn on the sink light", "and the sauna", "! I didn't understand that."},
+             {"set the temperature to 21 degrees", "make it warmer", "HassClimateSetTemperature temperature=22"},
+             {"set the temperature to 21.5 degrees", "a bit cooler please",
+              "HassClimateSetTemperature temperature=20.5"},
+             {"set the sink light to 50%", "Brighter!", "HassLightSet brightness=70 name=Sink Light"},
+             {"set the sink light to 90%", "make it brighter", "HassLightSet brightness=100 name=Sink Light"},
+             {"turn on the sink light", "make it warmer", "! I didn't understand that."},
          }) {
         const auto before = house_interpreter().understand(first);
         ASSERT_TRUE(before) << first;
