@@ -124,7 +124,7 @@ json match_one(const brain& with, const std::string& sentence, bool exact) {
     const auto& commands = understood->commands;
     if (readings.empty()) out.update(reading_of(commands.front().what));
     out["confidence"] = understood->confidence;
-    if (commands.size() > 1 || commands.front().later()) {
+    if (commands.size() > 1 || commands.front().later() || (understood->mended && !readings.empty())) {
         out["commands"] = json::array();
         for (const auto& one : commands) out["commands"].push_back(command_of(one));
     }
