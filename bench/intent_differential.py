@@ -35,6 +35,9 @@ def explain(text, area, theirs, ours, hassil):
     plain = re.sub(r"\band a half\b", "point five", plain, flags=re.I)
     if plain != text and hassil.match(plain, area) == ours:
         return "more ways to say a number"
+    apart = text.replace("-", " ").replace("_", " ")
+    if apart != text and hassil.match(apart, area) == ours:
+        return "a hyphen is a space wherever it stands"
     if their_intent and our_intent and their_intent != our_intent and their_slots.get("name") == our_slots.get("name"):
         return "of equal readings the one whose conditions are met is preferred"
     name = str(our_slots.get("name", "")).casefold()
