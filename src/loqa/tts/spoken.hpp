@@ -1,5 +1,7 @@
-// Numbers with signs and units, written out as they are said in English: "7:05" is "7 oh 5", "21 °C" is "21 degrees
-// Celsius". Plain numbers are left to the phonemizer, which reads them well. Stateless: any thread.
+// What is written in signs, as it is said in English: "7:05" is "7 oh 5", "-3 °C" is "minus 3 degrees Celsius", "Jan
+// 31, 2026" is "January 31st, 20 26". Times, dates, years, money, measures, temperatures, percentages, fractions,
+// ranges and short forms; what the phonemizer reads well by itself, such as plain numbers and ordinals, stays as it is.
+// Stateless: any thread.
 #pragma once
 
 #include <string>
