@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "common/frame.hpp"
 #include "loqa/base/files.hpp"
 #include "loqa/base/text.hpp"
@@ -14,17 +16,18 @@
 #include "loqa/tts/kokoro.hpp"
 #include "loqa/tts/piper.hpp"
 #include "loqa/tts/service.hpp"
+#include "loqa/tts/standby.hpp"
 
 namespace {
 
 using namespace loqa;
 
-result<std::unique_ptr<tts::voice>> load_voice(const config::tts_settings& settings, tts::espeak& espeak) {
-    if (settings.mode == "piper")
-        return tts::load_piper({.model = settings.model_path, .threads = settings.threads}, espeak);
-    if (settings.mode == "kokoro")
+result<std::unique_ptr<tts::voice>> load_voice(const config::tts_settings& settings, tts::espeak* espeak) {
+    if (settings.mode == "piper" && espeak)
+        return tts::load_piper({.model = settings.model_path, .threads = settings.threads}, *espeak);
+    if (settings.mode == "kokoro" && espeak)
         return tts::load_kokoro({.model = settings.model_path, .speaker = settings.voice, .threads = settings.threads},
-                                espeak);
+                                *espeak);
     if (settings.mode == "exec")
         return tts::load_command({.command = settings.command,
                                   .voice = settings.voice,
@@ -42,15 +45,24 @@ std::vector<std::string> usual_replies() {
     return replies;
 }
 
+constexpr seconds voice_retry{5};
+constexpr const char* plain_accent = "en-us";
+
+// Says in the status which voice speaks, and why where it is not the one that is wanted.
+std::string said_by(const tts::voice& voice) {
+    const auto why = voice.lacking();
+    return why ? fmt::format("{}, since {}", voice.name(), why->text()) : voice.name();
+}
+
 class speaking final : public app::part {
 public:
     static result<std::unique_ptr<app::part>> start(app::frame& frame);
-    std::string detail() const override { return voice_->name(); }
+    std::string detail() const override { return said_by(*voice_); }
 
 private:
     // Each uses those above it.
     std::unique_ptr<tts::espeak> espeak_;
-    std::unique_ptr<tts::voice> engine_, voice_, fallback_;
+    std::unique_ptr<tts::voice> fallback_, engine_, voice_;
     std::unique_ptr<tts::sound_cache> cache_;
     std::unique_ptr<tts::service> service_;
 };
@@ -59,18 +71,31 @@ result<std::unique_ptr<app::part>> speaking::start(app::frame& frame) {
     const auto& settings = frame.settings().tts;
     auto made = std::make_unique<speaking>();
     auto espeak = tts::espeak::load();
-    if (!espeak) return fail(std::move(espeak));
-    made->espeak_ = std::move(*espeak);
+    if (!espeak && settings.mode != "exec") return fail(std::move(espeak));
+    if (espeak) {
+        made->espeak_ = std::move(*espeak);
+        if (auto ok = made->espeak_->set_voice(plain_accent); !ok) return fail(std::move(ok));
+        made->fallback_ = tts::make_espeak_voice(*made->espeak_);
+    }
 
     const auto begun = frame.clock().steady();
-    auto voice = load_voice(settings, *made->espeak_);
-    if (!voice) return fail(std::move(voice));
+    auto voice = load_voice(settings, made->espeak_.get());
     const auto took = to_ms(frame.clock().steady() - begun);
-    frame.metrics().gauge("loqa_tts_model_load_ms", "From the start of loading the voice to its first words").set(took);
-    frame.log().info("voice {} loaded and warm after {:.0f} ms", (*voice)->name(), took);
-    made->engine_ = std::move(*voice);
+    if (voice) {
+        frame.metrics()
+            .gauge("loqa_tts_model_load_ms", "From the start of loading the voice to its first words")
+            .set(took);
+        frame.log().info("voice {} loaded and warm after {:.0f} ms", (*voice)->name(), took);
+        made->engine_ = std::move(*voice);
+    } else {
+        // What is configured wrong is to be set right; for what is missing or broken another voice stands in.
+        if (!made->fallback_ || voice.error().code == errc::invalid_config) return fail(std::move(voice));
+        made->engine_ = std::make_unique<tts::standby_voice>(
+            voice.error(), [settings, espeak = made->espeak_.get()] { return load_voice(settings, espeak); },
+            *made->fallback_, voice_retry, frame.log(),
+            [&frame](const tts::voice& loaded) { frame.set_state("ready", loaded.name()); });
+    }
     made->voice_ = tts::with_earcons(*made->engine_);
-    made->fallback_ = tts::make_espeak_voice(*made->espeak_);
 
     constexpr auto mebibyte = std::size_t{1} << 20;
     made->cache_ = std::make_unique<tts::sound_cache>(
@@ -85,6 +110,7 @@ result<std::unique_ptr<app::part>> speaking::start(app::frame& frame) {
                                         .chunk_duration = settings.chunk_duration,
                                         .sample_rate_hz = settings.sample_rate_hz,
                                         .channels = settings.channels,
+                                        .volume_file = frame.settings().data_dir / "volumes.json",
                                         .default_privacy = frame.settings().event_store.retention_mode},
                                        frame.clock(), frame.metrics(), frame.tracer(), frame.log());
     if (!service) return fail(std::move(service));

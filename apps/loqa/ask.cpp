@@ -15,7 +15,7 @@ result<int> ask(const ask_options& options) {
     std::optional<output> output;  // longer than what comes from it
     std::unique_ptr<sink> to;
     if (!options.no_audio) {
-        auto opened = output::open(options.out, 1);
+        auto opened = output::open(options.out, 1, clock);
         if (!opened) return fail(std::move(opened));
         output.emplace(std::move(*opened));
         auto made = output->next();

@@ -68,6 +68,16 @@ std::string say(const protocol::tts_done& d) {
 }
 std::string say(const protocol::tts_cancel&) { return "the answer is called off"; }
 std::string say(const protocol::playback_started& p) { return "a speaker plays the answer" + in_brackets(p.target); }
+std::string say(const protocol::playback_stopped& p) {
+    return fmt::format("the speaker played {} ms{}", p.played_ms, p.completed ? "" : ", and not to the end");
+}
+std::string say(const protocol::playback_volume& v) {
+    if (v.is) return fmt::format("volume is {} %{}", v.percent.value_or(0), in_brackets(v.target));
+    return v.percent ? fmt::format("volume to {} %{}", *v.percent, in_brackets(v.target))
+                     : fmt::format("volume {:+} %{}", v.change, in_brackets(v.target));
+}
+std::string say(const protocol::tts_prepare& p) { return fmt::format("may say \"{}\"", printable(p.text)); }
+std::string say(const protocol::tts_flush& f) { return fmt::format("is silent, up to {}", f.generation); }
 std::string say(const protocol::speech_started&) { return "somebody speaks"; }
 std::string say(const protocol::stt_error& e) {
     return fmt::format("hearing failed: {} ({})", printable(e.message), e.code);
@@ -128,7 +138,11 @@ constexpr telling tellings[] = {
     {subject::tts_started, decoded<protocol::tts_started>},
     {subject::tts_done, decoded<protocol::tts_done>},
     {subject::tts_cancel, decoded<protocol::tts_cancel>},
+    {subject::tts_prepare, decoded<protocol::tts_prepare>},
+    {"tts.flush.", decoded<protocol::tts_flush>},
     {subject::playback_started, decoded<protocol::playback_started>},
+    {subject::playback_stopped, decoded<protocol::playback_stopped>},
+    {subject::playback_volume, decoded<protocol::playback_volume>},
     {subject::session_reply, decoded<protocol::session_reply>},
     {subject::session_state, decoded<protocol::session_state>},
     {subject::session_degraded, decoded<protocol::session_degraded>},

@@ -17,8 +17,8 @@ fs::path numbered(const fs::path& file, std::size_t number) {
     return file.parent_path() / fmt::format("{}-{}{}", file.stem().string(), number, file.extension().string());
 }
 
-result<output> output::open(const std::optional<fs::path>& file, std::size_t answers) {
-    output made;
+result<output> output::open(const std::optional<fs::path>& file, std::size_t answers, const clock& clock) {
+    output made(clock);
     made.answers_ = answers;
     if (file) {
         made.file_ = *file;
@@ -27,7 +27,7 @@ result<output> output::open(const std::optional<fs::path>& file, std::size_t ans
         made.is_makeshift_ = true;
     }
     if (!made.file_.empty())
-        if (auto writable = wav_file(made.file_); !writable) return fail(std::move(writable));
+        if (auto writable = wav_file(made.file_, clock); !writable) return fail(std::move(writable));
     return made;
 }
 
@@ -37,7 +37,7 @@ result<std::unique_ptr<sink>> output::next() {
     if (std::exchange(is_makeshift_, false))
         fmt::print(stderr, "no loudspeaker here: the answer goes to {}\n",
                    answers_ > 1 ? numbered(file_, 1).string() + " and so on" : file_.string());
-    return wav_file(answers_ > 1 ? numbered(file_, given_) : file_);
+    return wav_file(answers_ > 1 ? numbered(file_, given_) : file_, *clock_);
 }
 
 result<const sound_system*> output::devices() {

@@ -14,7 +14,8 @@ namespace loqa::cli {
 class output {
 public:
     // With more than one answer to a file each has a number: answer-1.wav, answer-2.wav, …
-    static result<output> open(const std::optional<fs::path>& file, std::size_t answers);
+    // `clock` outlives the sinks.
+    static result<output> open(const std::optional<fs::path>& file, std::size_t answers, const clock& clock);
 
     result<std::unique_ptr<sink>> next();
 
@@ -22,8 +23,9 @@ public:
     result<const sound_system*> devices();
 
 private:
-    output() = default;
+    explicit output(const clock& clock) : clock_(&clock) {}
 
+    const clock* clock_;
     fs::path file_;              // empty: the loudspeaker
     bool is_makeshift_ = false;  // nobody asked for the file, and nobody was told of it yet
     std::size_t answers_ = 1;

@@ -49,7 +49,7 @@ result<audio::clip> read_recording(const std::string& file) {
 
 result<int> say(const say_options& options) {
     const real_clock clock;
-    auto output = output::open(options.out, options.files.size());
+    auto output = output::open(options.out, options.files.size(), clock);
     if (!output) return fail(std::move(output));
     // What cannot be read should be known before anything is said.
     std::vector<std::unique_ptr<source>> sources;

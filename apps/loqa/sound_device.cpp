@@ -64,40 +64,33 @@ result<stream_ptr> open_stream(direction where, pcm_format format) {
     return opened;
 }
 
-unsigned long frames_in(std::string_view pcm, pcm_format format) {
-    return pcm.size() / (2 * static_cast<std::size_t>(format.channels));
+unsigned long frames_in(std::size_t bytes, pcm_format format) {
+    return bytes / (2 * static_cast<std::size_t>(format.channels));
 }
 
-class speaker_sink final : public sink {
+class speaker_device final : public device {
 public:
-    speaker_sink(stream_ptr stream, pcm_format format) : stream_(std::move(stream)), format_(format) {}
+    speaker_device(stream_ptr stream, pcm_format format) : stream_(std::move(stream)), format_(format) {}
+    ~speaker_device() override { Pa_StopStream(stream_.get()); }  // waits until all has been played
 
-    result<void> play(std::string_view pcm, pcm_format format) override {
-        if (format != format_) {
-            Pa_StopStream(stream_.get());
-            stream_.reset();
-            auto opened = open_stream(direction::out, format);
-            if (!opened) return fail(std::move(opened));
-            stream_ = std::move(*opened);
-            format_ = format;
-        }
-        const auto status = Pa_WriteStream(stream_.get(), pcm.data(), frames_in(pcm, format));
+    result<void> write(std::span<const std::int16_t> block) override {
+        const auto status = Pa_WriteStream(stream_.get(), block.data(), frames_in(block.size_bytes(), format_));
         // Underflow is a gap before these samples, while the next piece was made; they are played all the same.
         if (status != paNoError && status != paOutputUnderflowed)
             return fail(errc::io_failed, "the sound device failed: {}", Pa_GetErrorText(status));
         return {};
     }
 
-    result<void> finish() override {
-        if (stream_) Pa_StopStream(stream_.get());  // waits until all has been played
-        return {};
-    }
-    std::string where() const override { return {}; }
-
 private:
-    stream_ptr stream_;
-    pcm_format format_;
+    const stream_ptr stream_;
+    const pcm_format format_;
 };
+
+result<std::unique_ptr<device>> open_speaker(pcm_format format) {
+    auto opened = open_stream(direction::out, format);
+    if (!opened) return fail(std::move(opened));
+    return std::make_unique<speaker_device>(std::move(*opened), format);
+}
 
 class microphone_source final : public source {
 public:
@@ -110,7 +103,7 @@ public:
     result<std::optional<std::string>> read(std::stop_token stop) override {
         if (stop.stop_requested()) return std::nullopt;
         std::string block(2 * static_cast<std::size_t>(microphone_rate_hz * block_duration.count() / 1000), '\0');
-        const auto status = Pa_ReadStream(stream_.get(), block.data(), frames_in(block, format()));
+        const auto status = Pa_ReadStream(stream_.get(), block.data(), frames_in(block.size(), format()));
         // Overflow is a gap before these samples; they are good.
         if (status != paNoError && status != paInputOverflowed)
             return fail(errc::io_failed, "the microphone failed: {}", Pa_GetErrorText(status));
@@ -140,9 +133,9 @@ std::string sound_system::speaker_name() const { return name_of(Pa_GetDefaultOut
 std::string sound_system::microphone_name() const { return name_of(Pa_GetDefaultInputDevice()); }
 
 result<std::unique_ptr<sink>> sound_system::speaker(pcm_format expected) const {
-    auto opened = open_stream(direction::out, expected);
+    auto opened = open_speaker(expected);
     if (!opened) return fail(std::move(opened));
-    return std::make_unique<speaker_sink>(std::move(*opened), expected);
+    return loudspeaker(std::move(*opened), expected, open_speaker);
 }
 
 result<std::unique_ptr<source>> sound_system::microphone() const {

@@ -30,11 +30,12 @@ constexpr std::size_t max_pending = 8192;  // messages; an answer of a minute ha
 struct source_ended {
     steady_time at;
 };
-using event = std::variant<bus::message, source_ended, error>;
+using event = std::variant<bus::message, source_ended, audio::heard, error>;
 
-int number_in(const protocol::headers& all, std::string_view name, int otherwise) {
+template <class Int>
+Int number_in(const protocol::headers& all, std::string_view name, Int otherwise) {
     const auto text = protocol::find(all, name);
-    int value = otherwise;
+    Int value = otherwise;
     std::from_chars(text.data(), text.data() + text.size(), value);
     return value;
 }
@@ -84,7 +85,11 @@ private:
     bool listen_to(std::vector<std::string_view> subjects) {
         subjects.insert(subjects.end(), {subject::session_reply, subject::session_ended});
         const auto pcm = protocol::join(subject::tts_pcm, report_.session_id);
-        if (to_ != nullptr) subjects.insert(subjects.end(), {subject::tts_done, pcm});
+        const auto flush = protocol::join(subject::tts_flush, report_.session_id);
+        if (to_ != nullptr) {
+            subjects.insert(subjects.end(), {subject::tts_done, pcm, flush});
+            to_->on_heard([this](const audio::heard& what) { events_.push(what); });
+        }
         for (const auto name : subjects) {
             auto subscribed = bus_.subscribe(name, [this](bus::message m) { events_.push(std::move(m)); });
             if (!subscribed) {
@@ -141,10 +146,13 @@ private:
             }
             if (const auto* end = std::get_if<source_ended>(&*next)) {
                 source_end_ = end->at;
+            } else if (const auto* heard = std::get_if<audio::heard>(&*next)) {
+                on_heard(*heard);
             } else if (!take(std::get<bus::message>(*next))) {
                 continue;
             }
-            if (!spoken_ || source_end_ || transcribed_) deadline = clock_.steady() + options_.patience;
+            if (!spoken_ || source_end_ || transcribed_)
+                deadline = clock_.steady() + options_.patience + (to_ != nullptr ? to_->left() : milliseconds(0));
         }
     }
 
@@ -152,6 +160,11 @@ private:
     bool take(const bus::message& m) {
         if (m.subject.starts_with(subject::tts_pcm)) {
             play(m);
+            return true;
+        }
+        if (m.subject.starts_with(subject::tts_flush)) {
+            if (const auto flush = protocol::decode<protocol::tts_flush>(m.payload))
+                to_->flush(flush->from, flush->generation);
             return true;
         }
         if (m.subject == subject::stt_final) return with<protocol::transcript>(m, &turn::on_transcript);
@@ -197,23 +210,39 @@ private:
     }
     void on_done(const protocol::tts_done& d) {
         // The last samples of a whole answer come on another subject, maybe later than this.
-        if (!d.completed) sound_over_ = true;
+        if (d.completed) return;
+        to_->close();
+        sound_over_ = sound_over_ || !sounded_;
+    }
+
+    // The speaker is done with an answer.
+    void on_heard(const audio::heard& what) {
+        if (what.generation == generation_) sound_over_ = true;
+        std::ignore = bus_.publish(subject::playback_stopped,
+                                   protocol::encode(protocol::playback_stopped{.session_id = report_.session_id,
+                                                                               .target = target_,
+                                                                               .generation = what.generation,
+                                                                               .played_ms = what.played.count(),
+                                                                               .completed = what.completed}));
     }
 
     void play(const bus::message& m) {
-        if (!m.payload.empty()) {
-            const pcm_format format{number_in(m.headers, header::sample_rate, 22'050),
-                                    number_in(m.headers, header::channels, 1)};
-            const bool first = !std::exchange(sounded_, true);
-            if (first && source_end_) report_.after_source_ms = to_ms(clock_.steady() - *source_end_);
-            if (first)
-                std::ignore =
-                    bus_.publish(subject::playback_started,
-                                 protocol::encode(protocol::playback_started{
-                                     report_.session_id, std::string(protocol::find(m.headers, header::target))}));
-            if (auto played = to_->play(m.payload, format); !played) report_.failed = played.error();
+        const part_of of{.generation = number_in<std::uint64_t>(m.headers, header::generation, 0),
+                         .urgency = static_cast<int>(protocol::read_turn(m.headers).urgency),
+                         .last = protocol::find(m.headers, header::last) == "1"};
+        const pcm_format format{number_in(m.headers, header::sample_rate, 22'050),
+                                number_in(m.headers, header::channels, 1)};
+        if (!m.payload.empty() && (!sounded_ || of.generation != generation_)) {
+            if (!sounded_ && source_end_) report_.after_source_ms = to_ms(clock_.steady() - *source_end_);
+            sounded_ = true;
+            sound_over_ = false;
+            generation_ = of.generation;
+            target_ = protocol::find(m.headers, header::target);
+            std::ignore =
+                bus_.publish(subject::playback_started,
+                             protocol::encode(protocol::playback_started{report_.session_id, target_, generation_}));
         }
-        if (protocol::find(m.headers, header::last) == "1") sound_over_ = true;
+        if (auto played = to_->play(m.payload, format, of); !played) report_.failed = played.error();
     }
 
     bool over() const {
@@ -239,6 +268,7 @@ private:
 
     turn_report finish() {
         subscriptions_.clear();
+        if (to_ != nullptr) to_->on_heard({});
         if (to_ != nullptr && sounded_) {
             if (auto finished = to_->finish(); !finished && !report_.failed) report_.failed = finished.error();
             report_.out = to_->where();
@@ -255,6 +285,8 @@ private:
     bool transcribed_ = false;
     bool sounded_ = false;
     bool sound_over_ = false;
+    std::uint64_t generation_ = 0;  // of what is played, or was last
+    std::string target_;
     std::optional<steady_time> source_end_;
     bounded_queue<event> events_{max_pending, overflow::reject_newest};
     std::vector<std::unique_ptr<bus::subscription>> subscriptions_;

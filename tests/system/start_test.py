@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,10 +51,8 @@ MODEL_FILES = [
     ("moonshine-tiny-en", "decoder_model_merged.ort"),
     ("moonshine-tiny-en", "tokens.txt"),
     ("silero-vad", "silero_vad_16k_op15.onnx"),
-    ("piper-en_US-joe-medium", "encoder.onnx"),
-    ("piper-en_US-joe-medium", "decoder.onnx"),
-    ("piper-en_US-joe-medium", "config.json"),
 ]
+VOICE = "piper-en_US-joe-medium"
 
 
 @pytest.mark.parametrize(("model", "file"), MODEL_FILES)
@@ -68,6 +67,51 @@ def test_damaged_model(
         truncate(path, 0.5 if damage == "truncated" else 0)
 
     expect_failure(fresh_instance(environment={"LOQA_CACHE_DIR": str(cache)}), file, f"loqa models pull {model}")
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [("encoder.onnx", "missing"), ("decoder.onnx", "truncated"), ("decoder.onnx", "garbage"), ("config.json", "empty")],
+)
+def test_damaged_voice(fresh_instance: Callable[..., Instance], cache: Path, file: str, damage: str) -> None:
+    """The plain voice stands in, which is said, until the other one is back."""
+    path = cache / "models" / VOICE / file
+    whole = path.resolve()
+    size = whole.stat().st_size
+    path.unlink()
+    if damage != "missing":
+        content = b"\x55" * size if damage == "garbage" else whole.read_bytes()
+        path.write_bytes(content[: {"truncated": size // 2, "empty": 0}.get(damage, size)])
+
+    instance = fresh_instance(environment={"LOQA_CACHE_DIR": str(cache)}).start()
+    voice = speaking_voice(instance)
+    assert voice.startswith("espeak-ng, since "), voice
+    assert file in voice, voice
+    degraded = instance.bus.subscribe("session.degraded")
+    done = instance.bus.subscribe("tts.done")
+    instance.bus.publish("tts.request", {"session_id": "plain", "text": "Hello there."})
+    assert done.of_session("plain", 10).json()["completed"]
+    told = degraded.of_session("plain", 5).json()
+    assert told["stage"] == "tts"
+    assert file in told["message"]
+    if damage != "truncated":
+        return  # one of them is enough
+
+    path.unlink()
+    path.symlink_to(whole)
+    deadline = time.monotonic() + 30
+    while speaking_voice(instance) != VOICE:
+        assert time.monotonic() < deadline, "the voice did not come back"
+        time.sleep(0.2)
+    started = instance.bus.subscribe("tts.started")
+    instance.bus.publish("tts.request", {"session_id": "whole", "text": "Hello there."})
+    assert started.of_session("whole", 10)
+    assert degraded.drain() == []
+
+
+def speaking_voice(instance: Instance) -> str:
+    components = instance.bus.request("ctrl.readiness.get")["components"]
+    return next(part["detail"] for part in components if part["name"] == "tts")
 
 
 def test_model_that_is_not_there_at_all(fresh_instance: Callable[..., Instance], cache: Path) -> None:

@@ -33,11 +33,22 @@ private:
 
 class kept_sound final : public sink {
 public:
-    result<void> play(std::string_view pcm, pcm_format format) override {
+    result<void> play(std::string_view pcm, pcm_format format, const part_of& of) override {
+        if (of.generation <= flushed_to) return {};
         played += pcm;
-        formats.push_back(format.sample_rate_hz);
+        if (!pcm.empty()) formats.push_back(format.sample_rate_hz);
+        if (of.last && !slow) tell_({of.generation, milliseconds(40), true});
         return {};
     }
+    void flush(std::uint64_t /*from*/, std::uint64_t to) override {
+        flushed_to = to;
+        tell_({to, milliseconds(10), false});
+    }
+    void close() override {
+        if (!played.empty()) tell_({1, milliseconds(20), false});
+    }
+    void on_heard(std::function<void(const audio::heard&)> tell) override { tell_ = std::move(tell); }
+    milliseconds left() const override { return milliseconds(0); }
     result<void> finish() override {
         finished = true;
         return {};
@@ -47,6 +58,11 @@ public:
     std::string played;
     std::vector<int> formats;
     bool finished = false;
+    bool slow = false;  // what it was given is not heard yet
+    std::uint64_t flushed_to = 0;
+
+private:
+    std::function<void(const audio::heard&)> tell_;
 };
 
 // Stands for the services: does something when the n-th frame of a session is there.
@@ -65,8 +81,11 @@ protected:
             p::encode(p::transcript{.session_id = session, .text = std::move(text), .reason = std::move(reason)}));
     }
     void sound(const std::string& session, std::string pcm, bool last) {
-        p::headers headers{
-            {"Loqa-Session", session}, {"Loqa-Rate", "22050"}, {"Loqa-Channels", "1"}, {"Loqa-Target", "den"}};
+        p::headers headers{{"Loqa-Session", session},
+                           {"Loqa-Rate", "22050"},
+                           {"Loqa-Channels", "1"},
+                           {"Loqa-Target", "den"},
+                           {"Loqa-Generation", "1"}};
         if (last) headers.emplace_back("Loqa-Final", "1");
         ASSERT_TRUE(bus_.publish("tts.pcm." + session, pcm, headers));
     }
@@ -143,6 +162,35 @@ TEST_F(TurnTest, SaysOnceThatItPlays) {
     ASSERT_TRUE(started);
     EXPECT_EQ(started->session_id, report.session_id);
     EXPECT_EQ(started->target, "den");
+}
+
+TEST_F(TurnTest, SaysHowMuchOfTheAnswerWasHeard) {
+    at_frame(3, [this](const auto& session) { answer(session); });
+    const auto report = say_blocks(2);
+    const auto said = bus_.published("playback.stopped");
+    ASSERT_EQ(said.size(), 1u);
+    const auto stopped = p::decode<p::playback_stopped>(said[0].payload);
+    ASSERT_TRUE(stopped);
+    EXPECT_EQ(stopped->session_id, report.session_id);
+    EXPECT_EQ(stopped->target, "den");
+    EXPECT_EQ(stopped->generation, 1u);
+    EXPECT_EQ(stopped->played_ms, 40);
+    EXPECT_TRUE(stopped->completed);
+}
+
+TEST_F(TurnTest, AnAnswerThatIsFlushedIsOver) {
+    speaker_.slow = true;
+    at_frame(3, [this](const auto& session) {
+        answer(session);
+        say("tts.flush." + session, p::encode(p::tts_flush{.session_id = session, .from = 1, .generation = 1}));
+        sound(session, "late", true);
+    });
+    const auto report = say_blocks(2);
+    EXPECT_FALSE(report.failed);
+    EXPECT_EQ(speaker_.played, "abcd");
+    const auto said = bus_.published("playback.stopped");
+    ASSERT_EQ(said.size(), 1u);
+    EXPECT_FALSE(p::decode<p::playback_stopped>(said[0].payload)->completed);
 }
 
 TEST_F(TurnTest, TheEndIsMarkedWhenAsked) {

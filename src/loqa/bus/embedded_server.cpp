@@ -38,9 +38,9 @@ permissions permissions_of(role r) {
         case role::stt:
             return {{"stt.>", "home.get", "ctrl.component.status.*", "trace.spans"}, {"audio.>", "home.changed"}};
         case role::tts:
-            return {{"tts.audio", "tts.pcm.>", "tts.done", "tts.started", "session.degraded", "ctrl.component.status.*",
-                     "trace.spans"},
-                    {"tts.request", "tts.prepare", "tts.cancel"}};
+            return {{"tts.audio", "tts.pcm.>", "tts.done", "tts.started", "tts.flush.>", "playback.volume",
+                     "session.degraded", "ctrl.component.status.*", "trace.spans"},
+                    {"tts.request", "tts.prepare", "tts.cancel", "playback.>"}};
         case role::client:
             // What clients of loqa-core do, and what `loqa` asks. Not: claiming to be a component.
             return {

@@ -103,10 +103,42 @@ void read_into(field_reader& read, tts_started& m) {
         .boolean("cached", m.cached);
 }
 
-void read_into(field_reader& read, tts_cancel& m) { read.text("session_id", m.session_id, max_id_bytes, true); }
+void read_into(field_reader& read, tts_cancel& m) {
+    read.text("session_id", m.session_id, max_id_bytes)
+        .text("target", m.target, max_id_bytes)
+        .text("turn_id", m.turn_id, max_id_bytes)
+        .text("except_turn_id", m.except_turn_id, max_id_bytes);
+    if (!read.failed() && m.session_id.empty() && m.target.empty())
+        read.refuse({errc::invalid_message, "field session_id is missing", {}});
+}
+
+void read_into(field_reader& read, tts_flush& m) {
+    read.text("session_id", m.session_id, max_id_bytes)
+        .integer("from", m.from, 0, max_sequence)
+        .integer("generation", m.generation, 0, max_sequence, true);
+}
 
 void read_into(field_reader& read, playback_started& m) {
-    read.text("session_id", m.session_id, max_id_bytes, true).text("target", m.target, max_id_bytes);
+    read.text("session_id", m.session_id, max_id_bytes, true)
+        .text("target", m.target, max_id_bytes)
+        .integer("generation", m.generation, 0, max_sequence);
+}
+
+void read_into(field_reader& read, playback_stopped& m) {
+    read.text("session_id", m.session_id, max_id_bytes, true)
+        .text("target", m.target, max_id_bytes)
+        .integer("generation", m.generation, 0, max_sequence)
+        .integer("played_ms", m.played_ms, 0, max_sequence)
+        .boolean("completed", m.completed);
+}
+
+void read_into(field_reader& read, playback_volume& m) {
+    int percent = -1;
+    read.text("target", m.target, max_id_bytes)
+        .integer("percent", percent, 0, 1000)
+        .integer("change", m.change, -1000, 1000)
+        .boolean("is", m.is);
+    if (percent >= 0) m.percent = percent;
 }
 
 void read_into(field_reader& read, speech_started& m) { read.text("session_id", m.session_id, max_id_bytes, true); }
@@ -303,7 +335,10 @@ template result<tts_audio> decode(std::string_view);
 template result<tts_done> decode(std::string_view);
 template result<tts_started> decode(std::string_view);
 template result<tts_cancel> decode(std::string_view);
+template result<tts_flush> decode(std::string_view);
 template result<playback_started> decode(std::string_view);
+template result<playback_stopped> decode(std::string_view);
+template result<playback_volume> decode(std::string_view);
 template result<speech_started> decode(std::string_view);
 template result<stt_error> decode(std::string_view);
 template result<session_state> decode(std::string_view);
@@ -378,11 +413,42 @@ std::string encode(const tts_started& m) {
     return dump(j);
 }
 
-std::string encode(const tts_cancel& m) { return dump({{"session_id", m.session_id}}); }
+std::string encode(const tts_cancel& m) {
+    json j = json::object();
+    put(j, "session_id", m.session_id);
+    put(j, "target", m.target);
+    put(j, "turn_id", m.turn_id);
+    put(j, "except_turn_id", m.except_turn_id);
+    return dump(j);
+}
+
+std::string encode(const tts_flush& m) {
+    json j{{"from", m.from}, {"generation", m.generation}};
+    put(j, "session_id", m.session_id);
+    return dump(j);
+}
 
 std::string encode(const playback_started& m) {
     json j{{"session_id", m.session_id}};
     put(j, "target", m.target);
+    if (m.generation != 0) j["generation"] = m.generation;
+    return dump(j);
+}
+
+std::string encode(const playback_stopped& m) {
+    json j{{"session_id", m.session_id},
+           {"generation", m.generation},
+           {"played_ms", m.played_ms},
+           {"completed", m.completed}};
+    put(j, "target", m.target);
+    return dump(j);
+}
+
+std::string encode(const playback_volume& m) {
+    json j{{"target", m.target}};
+    if (m.percent) j["percent"] = *m.percent;
+    if (m.change != 0) j["change"] = m.change;
+    if (m.is) j["is"] = true;
     return dump(j);
 }
 

@@ -80,13 +80,38 @@ struct tts_started {
     bool cached = false;
 };
 
+// What is being said or waits is called off: by session, by target, or both; only one turn's, or all but one turn's.
 struct tts_cancel {
-    std::string session_id;  // every reply of the session
+    std::string session_id, target, turn_id, except_turn_id;
+};
+
+// To a speaker: of the generations from `from` to `generation`, nothing more is to be heard.
+struct tts_flush {
+    std::string session_id;
+    std::uint64_t from = 0, generation = 0;
 };
 
 // A speaker says that it has handed the first sample of a reply to the device (or the file).
 struct playback_started {
     std::string session_id, target;
+    std::uint64_t generation = 0;  // 0: the speaker knows of none
+};
+
+// A speaker says that no more of a reply will be heard, and how much was.
+struct playback_stopped {
+    std::string session_id, target;
+    std::uint64_t generation = 0;
+    std::int64_t played_ms = 0;
+    bool completed = false;
+};
+
+// How loud a target is, in percent of what a voice makes. A request has `change` or `percent`; what loqa-tts says of it
+// has `percent`, and `is` set.
+struct playback_volume {
+    std::string target;
+    std::optional<int> percent;
+    int change = 0;
+    bool is = false;
 };
 
 struct speech_started {
@@ -184,7 +209,10 @@ std::string encode(const tts_audio&);
 std::string encode(const tts_done&);
 std::string encode(const tts_started&);
 std::string encode(const tts_cancel&);
+std::string encode(const tts_flush&);
 std::string encode(const playback_started&);
+std::string encode(const playback_stopped&);
+std::string encode(const playback_volume&);
 std::string encode(const speech_started&);
 std::string encode(const stt_error&);
 std::string encode(const session_reply&);

@@ -32,7 +32,10 @@ inline constexpr std::string_view tts_cancel = "tts.cancel";
 inline constexpr std::string_view tts_prepare = "tts.prepare";  // may be asked for soon
 inline constexpr std::string_view stt_started = "stt.speech.started";
 inline constexpr std::string_view stt_error = "stt.error";
+inline constexpr std::string_view tts_flush = "tts.flush";  // .<target>: what is not played yet is not to be
 inline constexpr std::string_view playback_started = "playback.started";  // a speaker took the first sample
+inline constexpr std::string_view playback_stopped = "playback.stopped";  // a speaker is done with a reply
+inline constexpr std::string_view playback_volume = "playback.volume";    // how loud a target is, or is to be
 inline constexpr std::string_view session_state = "session.state";
 inline constexpr std::string_view session_reply = "session.reply";
 inline constexpr std::string_view session_degraded = "session.degraded";
@@ -66,6 +69,9 @@ inline constexpr std::string_view sample_rate = "Loqa-Rate";   // Hz
 inline constexpr std::string_view channels = "Loqa-Channels";
 inline constexpr std::string_view last = "Loqa-Final";  // "1" on the last PCM message
 inline constexpr std::string_view target = "Loqa-Target";
+inline constexpr std::string_view priority = "Loqa-Priority";      // alarm | announcement | reply
+inline constexpr std::string_view generation = "Loqa-Generation";  // of a PCM message: numbers what is said
+inline constexpr std::string_view duck = "Loqa-Duck";  // begin | end: what is less urgent is quieter in between
 }  // namespace header
 
 // A string as one token of a subject: [A-Za-z0-9_-] stay, all else becomes %XX. Empty becomes "%".

@@ -50,6 +50,9 @@ turn_headers read_turn(const headers& all) {
         turn.budget = std::chrono::milliseconds(static_cast<std::int64_t>(*budget));
     if (const auto age = number(find(all, header::age_ms))) turn.age = std::chrono::duration<double, std::milli>(*age);
     if (find(all, header::audio) == "pcm") turn.audio = audio_form::pcm;
+    const auto priority = find(all, header::priority);
+    if (priority == "alarm") turn.urgency = urgency::alarm;
+    if (priority == "announcement") turn.urgency = urgency::announcement;
     return turn;
 }
 
@@ -65,6 +68,8 @@ headers write_turn(const turn_headers& turn) {
     if (turn.budget) add(header::budget_ms, std::to_string(turn.budget->count()));
     if (turn.age) add(header::age_ms, fmt::format("{:.3f}", turn.age->count()));
     add(header::audio, turn.audio == audio_form::pcm ? "pcm" : "json");
+    if (turn.urgency != urgency::reply)
+        add(header::priority, turn.urgency == urgency::alarm ? "alarm" : "announcement");
     return all;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,9 @@ std::string_view find(const headers& all, std::string_view name);  // "" when ab
 
 enum class audio_form { json, pcm };
 
+// Of what is said. Later ones come first.
+enum class urgency : std::uint8_t { reply, announcement, alarm };
+
 struct turn_headers {
     std::string turn_id;
     std::string traceparent;
@@ -28,6 +32,7 @@ struct turn_headers {
     std::string privacy;
     std::string area;  // name of the room that is spoken from
     audio_form audio = audio_form::json;
+    protocol::urgency urgency = protocol::urgency::reply;
 };
 
 turn_headers read_turn(const headers& all);

@@ -45,6 +45,7 @@ public:
     std::string name() const override { return below_.name(); }
     int sample_rate_hz() const override { return below_.sample_rate_hz(); }
     std::string identity() const override { return below_.identity(); }
+    std::optional<error> lacking() const override { return below_.lacking(); }
     result<std::unique_ptr<speech>> speak(std::string_view text) override {
         if (text != earcon_done) return below_.speak(text);
         return std::make_unique<sound>(samples_of_done(sample_rate_hz()));

@@ -6,6 +6,9 @@
 
 #include <dlfcn.h>
 
+#include "loqa/tts/clauses.hpp"
+#include "loqa/tts/spoken.hpp"
+
 namespace loqa::tts {
 
 namespace {
@@ -104,6 +107,7 @@ result<std::unique_ptr<espeak>> espeak::load() {
 }
 
 result<void> espeak::set_voice(const std::string& name) {
+    std::lock_guard lock(mutex_);
     if (library_->set_voice(name.c_str()) == 0) return {};
     return fail(errc::not_found, "eSpeak NG has no voice '{}'", name).hint("espeak-ng --voices");
 }
@@ -114,6 +118,7 @@ result<std::vector<float>> espeak::samples(std::string_view text) {
     std::vector<float> all;
     if (phonemes(text).empty()) return all;  // it would be some silence
     const std::string terminated(text);
+    std::lock_guard lock(mutex_);
     if (library_->synth(terminated.c_str(), terminated.size() + 1, 0, position_in_characters, 0, text_is_utf8, nullptr,
                         &all) != 0)
         return fail(errc::engine_failed, "eSpeak NG could not say a text of {} bytes", text.size());
@@ -122,6 +127,7 @@ result<std::vector<float>> espeak::samples(std::string_view text) {
 
 std::u32string espeak::phonemes(std::string_view text) {
     const std::string terminated(text);
+    std::lock_guard lock(mutex_);
     const void* rest = terminated.c_str();
     std::u32string out;
     while (rest) {  // one clause a call
@@ -145,16 +151,20 @@ namespace {
 
 class espeak_speech final : public speech {
 public:
-    espeak_speech(espeak& by, std::string text) : by_(by), text_(std::move(text)) {}
+    espeak_speech(espeak& by, std::vector<unit> units) : by_(by), units_(std::move(units)) {}
     result<piece> next() override {
-        auto samples = by_.samples(text_);
+        if (at_ == units_.size()) return piece{.samples = {}, .last = true};
+        std::string text;
+        for (const auto& phrase : units_[at_].phrases) text += phrase.text + phrase.mark + " ";
+        auto samples = by_.samples(text);
         if (!samples) return fail(std::move(samples));
-        return piece{.samples = std::move(*samples), .last = true};
+        return piece{.samples = std::move(*samples), .last = ++at_ == units_.size()};
     }
 
 private:
     espeak& by_;
-    const std::string text_;
+    const std::vector<unit> units_;
+    std::size_t at_ = 0;
 };
 
 class espeak_voice final : public voice {
@@ -163,7 +173,7 @@ public:
     std::string name() const override { return "espeak-ng"; }
     int sample_rate_hz() const override { return by_.sample_rate_hz(); }
     result<std::unique_ptr<speech>> speak(std::string_view text) override {
-        return std::make_unique<espeak_speech>(by_, std::string(text));
+        return std::make_unique<espeak_speech>(by_, split_into_units(spoken(text)));
     }
 
 private:

@@ -1,10 +1,11 @@
 // eSpeak NG: how words sound, and a plain voice to fall back on.
 //
 // eSpeak NG is free software under the GPL: it is loaded at run time, so that no binary of ours is made of it. It keeps
-// its state in the process, so there is one of these at a time, used by one thread at a time.
+// its state in the process, so there is one of these at a time; its functions are safe from any thread.
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,10 +39,11 @@ public:
 private:
     struct library;
     explicit espeak(std::unique_ptr<library> loaded);
+    std::mutex mutex_;
     std::unique_ptr<library> library_;
 };
 
-// Speaks with the voice that is set. `by` outlives it.
+// Speaks English with the voice that is set, sentence by sentence. `by` outlives it.
 std::unique_ptr<voice> make_espeak_voice(espeak& by);
 
 }  // namespace loqa::tts

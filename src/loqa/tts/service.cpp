@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -16,7 +17,9 @@
 #include "loqa/base/process.hpp"
 #include "loqa/protocol/messages.hpp"
 #include "loqa/protocol/subjects.hpp"
+#include "loqa/tts/playback_queue.hpp"
 #include "loqa/tts/synthesis.hpp"
+#include "loqa/tts/volumes.hpp"
 
 namespace loqa::tts {
 
@@ -26,19 +29,27 @@ namespace header = protocol::header;
 namespace subject = protocol::subject;
 using protocol::tts_request;
 
-// One request, from its arrival to its tts.done.
-struct job {
+// One request, from its arrival to the end of its sound.
+struct job final : utterance {
     job(tts_request asked, protocol::turn_headers asked_in, steady_time now, telemetry::timed_span queue_span)
-        : request(std::move(asked)), turn(std::move(asked_in)), arrived(now), queued(std::move(queue_span)) {
-        if (turn.budget) deadline = arrived + *turn.budget;
+        : request(std::move(asked)), headers(std::move(asked_in)), queued(std::move(queue_span)) {
+        // Speakers that take JSON say nothing of what they play: what they are sent is one stream, as it ever was.
+        timed = headers.audio == protocol::audio_form::pcm;
+        target = request.target;
+        lane = !timed ? json_lane : "to " + (target.empty() ? request.session_id : target);
+        session = request.session_id;
+        turn = headers.turn_id;
+        urgency = headers.urgency;
+        arrived = now;
+        if (headers.budget) deadline = arrived + *headers.budget;
     }
 
+    static constexpr const char* json_lane = "json";
+
     const tts_request request;
-    const protocol::turn_headers turn;
-    const steady_time arrived;
+    const protocol::turn_headers headers;
     std::optional<steady_time> deadline;  // of the turn's budget: nobody waits for a reply that begins after it
     telemetry::timed_span queued;
-    std::atomic<bool> cancelled{false};
 
     // The synthesis thread's alone.
     std::shared_ptr<synthesis> sound;  // null until it is begun
@@ -48,10 +59,10 @@ struct job {
     telemetry::trace_context parent;
     std::optional<telemetry::timed_span> whole, first;
     std::optional<audio::resampler> to_rate;
-    std::size_t taken = 0;  // samples of the sound that were published, or wait in the resampler
-    std::size_t sent = 0;   // samples that were published
+    std::size_t taken = 0;      // samples of the sound that were published, or wait in the resampler
+    std::size_t published = 0;  // samples
     std::int64_t sequence = 0;
-    bool over = false;
+    bool over = false, failed = false;
 };
 
 // The counters and histograms, made once.
@@ -66,6 +77,7 @@ public:
                                          telemetry::latency_buckets_ms)),
           audio_ms(metrics.counter("loqa_tts_audio_ms_total", "Milliseconds of speech that were published")),
           unreadable(metrics.counter("loqa_tts_unreadable_total", "Messages that could not be read")),
+          flushes(metrics.counter("loqa_tts_flushes_total", "Replies that speakers were told to drop")),
           metrics_(metrics) {}
 
     // `outcome` is made, kept (it was there), joined (it was asked for while it was made), dropped or failed.
@@ -84,7 +96,7 @@ public:
 
     telemetry::gauge& pending;
     telemetry::histogram &first_chunk_ms, &synthesis_ms;
-    telemetry::counter &audio_ms, &unreadable;
+    telemetry::counter &audio_ms, &unreadable, &flushes;
 
 private:
     telemetry::metrics& metrics_;
@@ -104,7 +116,9 @@ public:
           instruments_(metrics),
           tracer_(tracer),
           log_(std::move(log)),
-          unreadable_(log_, clock_) {}
+          unreadable_(log_, clock_),
+          volumes_(options_.volume_file, log_),
+          queue_(options_.max_pending, options_.max_speaking) {}
 
     result<void> open() {
         worker_ = std::jthread([this] { work(); });
@@ -117,9 +131,17 @@ public:
         if (!prepares) return fail(std::move(prepares));
         prepares_ = std::move(*prepares);
         // Not in the group: whoever has the request must hear of it.
-        auto cancels = bus_.subscribe(subject::tts_cancel, [this](bus::message message) { on_cancel(message); });
-        if (!cancels) return fail(std::move(cancels));
-        cancels_ = std::move(*cancels);
+        const std::pair<std::string_view, void (bus_service::*)(const bus::message&)> for_all[] = {
+            {subject::tts_cancel, &bus_service::on_cancel},
+            {subject::playback_started, &bus_service::on_playback_started},
+            {subject::playback_stopped, &bus_service::on_playback_stopped},
+            {subject::playback_volume, &bus_service::on_volume}};
+        for (const auto& [name, handle] : for_all) {
+            auto heard =
+                bus_.subscribe(name, [this, handle](const bus::message& message) { (this->*handle)(message); });
+            if (!heard) return fail(std::move(heard));
+            heard_.push_back(std::move(*heard));
+        }
         return bus_.flush(seconds(2));  // what is asked for from here on is heard
     }
 
@@ -133,7 +155,7 @@ public:
         }
         changed_.notify_all();
         if (worker_.joinable()) worker_.join();
-        cancels_.reset();
+        heard_.clear();
     }
 
     void warm(std::vector<std::string> texts) override {
@@ -162,15 +184,17 @@ private:
             return refuse(*asked, fail(errc::too_long, "a reply of {} bytes was asked for, {} are allowed",
                                        asked->request.text.size(), options_.max_text_bytes)
                                       .hint("raise tts.max_text_bytes"));
+        std::vector<playback_queue::entry> replaced;
+        bool taken = false;
         {
             std::lock_guard lock(mutex_);
-            if (waiting_.size() < options_.max_pending) {
-                waiting_.push_back(asked);
-                instruments_.pending.set(static_cast<double>(waiting_.size()));
-                changed_.notify_all();
-                return;
-            }
+            replaced = queue_.cancel_older_than(*asked);
+            taken = queue_.add(asked);
+            instruments_.pending.set(static_cast<double>(queue_.waiting()));
         }
+        changed_.notify_all();
+        for (const auto& each : replaced) flush(*each);
+        if (taken) return;
         refuse(*asked, fail(errc::busy, "{} replies wait already", options_.max_pending)
                            .hint("raise tts.max_pending, or run loqa-tts on one more node"));
     }
@@ -192,14 +216,56 @@ private:
     void on_cancel(const bus::message& message) {
         auto cancel = protocol::decode<protocol::tts_cancel>(message.payload);
         if (!cancel) return drop_unreadable(message, cancel.error());
-        std::lock_guard lock(mutex_);
-        const auto cancel_in = [&](const auto& all) {
-            for (const auto& each : all)
-                if (each->request.session_id == cancel->session_id) each->cancelled = true;
-        };
-        cancel_in(waiting_);
-        cancel_in(speaking_);
+        std::vector<playback_queue::entry> heard;
+        {
+            std::lock_guard lock(mutex_);
+            heard = queue_.cancel([&](const utterance& each) {
+                const bool session = !cancel->session_id.empty() && each.session == cancel->session_id;
+                const bool target = !cancel->target.empty() && each.target == cancel->target;
+                return (session || target) && (cancel->turn_id.empty() || each.turn == cancel->turn_id) &&
+                       (cancel->except_turn_id.empty() || each.turn != cancel->except_turn_id);
+            });
+        }
         changed_.notify_all();
+        for (const auto& each : heard) flush(*each);
+    }
+
+    // What a speaker has of it is not to be heard. Said here and not by the synthesis thread, which may be in the
+    // middle of a piece.
+    void flush(const utterance& what) {
+        if (!what.timed) return;
+        instruments_.flushes.add();
+        publish(protocol::join(subject::tts_flush, what.target.empty() ? what.session : what.target),
+                protocol::encode(protocol::tts_flush{
+                    .session_id = what.session, .from = what.generation, .generation = what.generation}),
+                {});
+    }
+
+    void on_playback_started(const bus::message& message) {
+        const auto started = protocol::decode<protocol::playback_started>(message.payload);
+        if (!started) return drop_unreadable(message, started.error());
+        std::lock_guard lock(mutex_);
+        queue_.playback_started(started->session_id, started->generation, clock_.steady());
+    }
+
+    void on_playback_stopped(const bus::message& message) {
+        const auto stopped = protocol::decode<protocol::playback_stopped>(message.payload);
+        if (!stopped) return drop_unreadable(message, stopped.error());
+        {
+            std::lock_guard lock(mutex_);
+            queue_.playback_stopped(stopped->session_id, stopped->generation);
+        }
+        changed_.notify_all();
+    }
+
+    void on_volume(const bus::message& message) {
+        const auto wanted = protocol::decode<protocol::playback_volume>(message.payload);
+        if (!wanted) return drop_unreadable(message, wanted.error());
+        if (wanted->is) return;  // what a synthesiser says itself
+        const int percent = volumes_.change(wanted->target, wanted->percent, wanted->change);
+        publish(subject::playback_volume,
+                protocol::encode(protocol::playback_volume{.target = wanted->target, .percent = percent, .is = true}),
+                {});
     }
 
     void drop_unreadable(const bus::message& message, const error& why) {
@@ -207,32 +273,39 @@ private:
         unreadable_("dropped a message of {} bytes on {}: {}", message.payload.size(), message.subject, why.message);
     }
 
-    // One step at a time, the most urgent first: a piece of a reply, else a piece of what is made ahead.
+    // One step at a time, the most urgent first: a piece of the reply whose speaker runs out first, else a piece of
+    // what is made ahead.
     void work() {
         name_this_thread("synthesis");
         std::unique_lock lock(mutex_);
         for (;;) {
-            if (speaking_.empty() && !waiting_.empty()) {
-                speaking_.push_back(std::move(waiting_.front()));
-                waiting_.pop_front();
-                instruments_.pending.set(static_cast<double>(waiting_.size()));
-            }
-            if (!speaking_.empty()) {
-                const auto next = speaking_.front();
+            queue_.begin(clock_.steady(), clock_.wall());
+            instruments_.pending.set(static_cast<double>(queue_.waiting()));
+            if (const auto next = queue_.next()) {
                 lock.unlock();
-                step(*next);
+                auto& asked = static_cast<job&>(*next);
+                step(asked);
                 lock.lock();
-                if (next->over) std::erase(speaking_, next);
+                if (asked.over) asked.failed ? queue_.give_up(next) : queue_.all_sent(next);
                 continue;
             }
-            if (ending_) return;
-            if (next_ahead()) {
+            if (ending_) {
+                // What waits for another to be heard waits no longer than there is time.
+                if (queue_.waiting() == 0) return;
+                if (clock_.steady() >= finish_by_) queue_.cancel([](const utterance&) { return true; });
+            } else if (auto* what = next_ahead()) {
                 lock.unlock();
-                step_ahead();
+                step_ahead(*what);
                 lock.lock();
                 continue;
             }
-            changed_.wait(lock);
+            auto until = queue_.next_change();
+            if (ending_) until = std::min(until, finish_by_);
+            if (until == steady_time::max()) {
+                changed_.wait(lock);
+            } else if (const auto left = until - clock_.steady(); left > left.zero()) {
+                changed_.wait_for(lock, left);
+            }
         }
     }
 
@@ -254,9 +327,12 @@ private:
         if (auto why = called_off(asked)) return give_up(asked, *why);
         if (asked.sound->failed() && asked.taken == asked.sound->samples().size()) {
             const auto why = *asked.sound->failed();
-            if (!fallback_ || asked.degraded || asked.sequence > 0 || why.code != errc::engine_failed)
+            if (!fallback_ || asked.degraded || asked.sequence > 0 || why.code != errc::engine_failed) {
+                // A speaker plays what it has to the end, and then waits for no more.
+                if (asked.sequence > 0 && asked.timed) std::ignore = send(asked, {}, true);
                 return give_up(asked, why);
-            say_degraded(asked, why);
+            }
+            say_degraded(asked, why, fallback_->name());
             asked.degraded = true;
             asked.whole->set("voice", fallback_->name());
             asked.sound = std::make_shared<synthesis>("", asked.request.text, *fallback_);
@@ -266,6 +342,7 @@ private:
             return;
         }
         if (auto ok = publish_new(asked); !ok) return give_up(asked, ok.error());
+        if (auto why = called_off(asked)) return give_up(asked, *why);
         if (asked.sound->whole() && asked.taken == asked.sound->samples().size()) complete(asked);
     }
 
@@ -274,10 +351,11 @@ private:
         asked.begun = clock_.steady();
         if (asked.deadline && asked.begun >= *asked.deadline)
             return fail(errc::timed_out, "the turn's time was over before its reply was begun");
-        asked.parent = telemetry::parse_traceparent(asked.turn.traceparent).value_or(asked.queued.context());
+        asked.parent = telemetry::parse_traceparent(asked.headers.traceparent).value_or(asked.queued.context());
         asked.whole.emplace(tracer_, clock_, "tts.synthesise", asked.parent);
         asked.first.emplace(tracer_, clock_, "tts.first_chunk", asked.whole->context());
-        asked.sound = sound_of(asked.request.text, leaves(asked.turn));
+        if (const auto why = voice_.lacking()) say_degraded(asked, *why, voice_.name());
+        asked.sound = sound_of(asked.request.text, leaves(asked.headers));
         asked.cached = asked.sound->whole();
         auto to_rate = audio::resampler::create(asked.sound->sample_rate_hz(), options_.sample_rate_hz);
         if (!to_rate) return fail(std::move(to_rate));
@@ -292,49 +370,56 @@ private:
 
     // The sound of a text: kept, or under way already, or to be made from here on.
     std::shared_ptr<synthesis> sound_of(const std::string& text, trace leaves) {
-        const auto key = key_of(text);
-        if (ahead_ && ahead_->key() == key && !ahead_->failed()) {
-            instruments_.count_ahead("joined");
-            auto joined = std::exchange(ahead_, nullptr);
-            joined->may_leave(leaves);
-            return joined;
-        }
+        auto& by = voice_.current();
+        const auto key = key_of(text, by);
+        for (auto* under_way : {&prepared_, &warmed_})
+            if (*under_way && (*under_way)->key() == key) {
+                instruments_.count_ahead("joined");
+                auto joined = std::exchange(*under_way, nullptr);
+                joined->may_leave(leaves);
+                return joined;
+            }
         if (const auto kept = cache_.find(key, leaves)) return std::make_shared<synthesis>(key, text, *kept);
-        auto made = std::make_shared<synthesis>(key, text, voice_);
+        auto made = std::make_shared<synthesis>(key, text, by);
         made->may_leave(leaves);
         return made;
     }
 
-    std::string key_of(const std::string& text) const {
-        const auto identity = voice_.identity();
-        return sound_cache::key(identity.empty() ? voice_.name() : identity, text);
+    static std::string key_of(const std::string& text, const voice& by) {
+        const auto identity = by.identity();
+        return sound_cache::key(identity.empty() ? by.name() : identity, text);
     }
 
-    // With mutex_ held. Whether there is something to make ahead; what it is stands in ahead_.
-    bool next_ahead() {
-        while (!ahead_) {
-            auto& from = to_prepare_.empty() ? to_warm_ : to_prepare_;
+    // With mutex_ held. What is to be made ahead, the nearest guess first; null where nothing is.
+    std::shared_ptr<synthesis>* next_ahead() {
+        if (begin_ahead(prepared_, to_prepare_)) return &prepared_;
+        return begin_ahead(warmed_, to_warm_) ? &warmed_ : nullptr;
+    }
+
+    bool begin_ahead(std::shared_ptr<synthesis>& what, std::deque<ahead>& from) {
+        while (!what) {
             if (from.empty()) return false;
             const auto wanted = std::move(from.front());
             from.pop_front();
-            const auto key = key_of(wanted.text);
+            auto& by = voice_.current();
+            const auto key = key_of(wanted.text, by);
             if (wanted.text.empty()) continue;
             if (cache_.has(key)) {
                 instruments_.count_ahead("kept");
                 continue;
             }
-            ahead_ = std::make_shared<synthesis>(key, wanted.text, voice_);
-            if (!voice_.identity().empty()) ahead_->may_leave(wanted.leaves);
+            what = std::make_shared<synthesis>(key, wanted.text, by);
+            if (!by.identity().empty()) what->may_leave(wanted.leaves);
         }
         return true;
     }
 
-    void step_ahead() {
-        ahead_->make_piece(cache_);
-        if (!ahead_->whole() && !ahead_->failed()) return;
-        instruments_.count_ahead(ahead_->failed() ? "failed" : "made");
-        if (ahead_->failed()) log_.debug("nothing was made ahead: {}", ahead_->failed()->message);
-        ahead_.reset();
+    void step_ahead(std::shared_ptr<synthesis>& what) {
+        what->make_piece(cache_);
+        if (!what->whole() && !what->failed()) return;
+        instruments_.count_ahead(what->failed() ? "failed" : "made");
+        if (what->failed()) log_.debug("nothing was made ahead: {}", what->failed()->message);
+        what.reset();
     }
 
     result<void> publish_new(job& asked) {
@@ -354,19 +439,27 @@ private:
             const bool final = last && rest.empty();
             // A reply without a sound has no frames at all; one with sounds has its last frame marked.
             if (chunk.empty() && !(final && asked.sequence > 0)) break;
+            {
+                // Before it is sent: a cancel that comes now knows that there is something to flush.
+                std::lock_guard lock(mutex_);
+                if (asked.cancelled) return {};
+                queue_.sent(asked,
+                            milliseconds(chunk.size() * 1000 / static_cast<std::size_t>(options_.sample_rate_hz)),
+                            clock_.steady());
+            }
             if (auto sent = send(asked, chunk, final); !sent) return fail(std::move(sent));
             if (asked.sequence++ == 0) {
                 asked.first->end();
                 say_started(asked);
             }
-            asked.sent += chunk.size();
+            asked.published += chunk.size();
         } while (!rest.empty());
         return {};
     }
 
     void complete(job& asked) {
         const auto took = to_ms(clock_.steady() - asked.begun);
-        const auto audio_ms = 1000.0 * static_cast<double>(asked.sent) / options_.sample_rate_hz;
+        const auto audio_ms = 1000.0 * static_cast<double>(asked.published) / options_.sample_rate_hz;
         asked.whole->set("audio_ms", fmt::format("{:.0f}", audio_ms));
         asked.whole->set("cached", asked.cached ? "yes" : "no");
         asked.whole->end();
@@ -382,14 +475,16 @@ private:
         if (asked.whole) asked.whole->fail(why.message);
         asked.first.reset();
         asked.whole.reset();
-        asked.over = true;
+        asked.over = asked.failed = true;
         refuse(asked, why);
     }
 
     result<void> send(const job& asked, audio::pcm_view chunk, bool final) {
-        auto pcm = options_.channels == 2 ? audio::to_s16le(on_both_sides(chunk)) : audio::to_s16le(chunk);
+        auto samples = options_.channels == 2 ? on_both_sides(chunk) : std::vector<float>(chunk.begin(), chunk.end());
+        volumes_.apply(asked.target, samples);
+        auto pcm = audio::to_s16le(samples);
         auto headers = headers_of(asked, asked.whole->context());
-        if (asked.turn.audio == protocol::audio_form::json)
+        if (asked.headers.audio == protocol::audio_form::json)
             return bus_.publish(subject::tts_audio,
                                 protocol::encode(protocol::tts_audio{.session_id = asked.request.session_id,
                                                                      .target = asked.request.target,
@@ -402,6 +497,9 @@ private:
         headers.emplace_back(header::sequence, fmt::to_string(asked.sequence));
         headers.emplace_back(header::sample_rate, fmt::to_string(options_.sample_rate_hz));
         headers.emplace_back(header::channels, fmt::to_string(options_.channels));
+        headers.emplace_back(header::generation, fmt::to_string(asked.generation));
+        if (asked.urgency != protocol::urgency::reply && (asked.sequence == 0 || final))
+            headers.emplace_back(header::duck, final ? "end" : "begin");
         if (final) headers.emplace_back(header::last, "1");
         const auto& target = asked.request.target.empty() ? asked.request.session_id : asked.request.target;
         return bus_.publish(protocol::join(subject::tts_pcm, target), pcm, headers);
@@ -415,7 +513,7 @@ private:
     }
 
     static protocol::headers headers_of(const job& asked, const telemetry::trace_context& context) {
-        auto turn = asked.turn;
+        auto turn = asked.headers;
         turn.traceparent = telemetry::to_traceparent(context);
         turn.budget.reset();  // it was the time to the first sample, and is spent
         turn.age.reset();
@@ -436,11 +534,11 @@ private:
                 headers_of(asked, asked.whole->context()));
     }
 
-    void say_degraded(const job& asked, const error& why) {
-        log_.error(why, {{"session", asked.request.session_id}, {"said_by", fallback_->name()}});
+    void say_degraded(const job& asked, const error& why, const std::string& said_by) {
+        log_.warn(why, {{"session", asked.request.session_id}, {"said_by", said_by}});
         publish(subject::session_degraded,
                 protocol::encode(protocol::session_degraded{.session_id = asked.request.session_id,
-                                                            .turn_id = asked.turn.turn_id,
+                                                            .turn_id = asked.turn,
                                                             .stage = "tts",
                                                             .reason = std::string(to_string(why.code)),
                                                             .message = why.message}),
@@ -451,10 +549,11 @@ private:
         if (why.code == errc::cancelled) {
             log_.debug("session '{}': {}", asked.request.session_id, why.message);
         } else {
-            log_.warn(why, {{"session", asked.request.session_id}, {"turn", asked.turn.turn_id}});
+            log_.warn(why, {{"session", asked.request.session_id}, {"turn", asked.turn}});
         }
         asked.queued.end();
-        finish(asked, telemetry::parse_traceparent(asked.turn.traceparent).value_or(asked.queued.context()), why.code);
+        finish(asked, telemetry::parse_traceparent(asked.headers.traceparent).value_or(asked.queued.context()),
+               why.code);
     }
     void refuse(job& asked, const failure& why) { refuse(asked, why.error()); }
 
@@ -485,18 +584,20 @@ private:
     telemetry::tracer& tracer_;
     const telemetry::logger log_;
     telemetry::rate_limited unreadable_;
-    std::shared_ptr<synthesis> ahead_;  // made when no reply waits; the synthesis thread's alone
+    volumes volumes_;
+    std::shared_ptr<synthesis> prepared_, warmed_;  // made when no reply waits; the synthesis thread's alone
 
     std::mutex mutex_;
     std::condition_variable changed_;
     // Under mutex_.
-    std::deque<std::shared_ptr<job>> waiting_, speaking_;
+    playback_queue queue_;
     std::deque<ahead> to_prepare_, to_warm_;
 
     steady_time finish_by_;  // written before ending_ is set
     std::atomic<bool> ending_{false};
     std::jthread worker_;
-    std::unique_ptr<bus::subscription> requests_, prepares_, cancels_;
+    std::unique_ptr<bus::subscription> requests_, prepares_;
+    std::vector<std::unique_ptr<bus::subscription>> heard_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,12 @@ public:
     // All that the samples depend on beside the text, such as a hash of the model's files and the settings: what was
     // said is kept on the disk under it. Empty when that cannot be known.
     virtual std::string identity() const { return {}; }
+
+    // The voice that speaks now, where that can change: what is begun with it is ended with it.
+    virtual voice& current() { return *this; }
+
+    // Why it is not the voice that is wanted, where it is not.
+    virtual std::optional<error> lacking() const { return std::nullopt; }
 
     // Text without a sound gives one empty piece.
     virtual result<std::unique_ptr<speech>> speak(std::string_view text) = 0;

@@ -90,6 +90,14 @@ result<std::unique_ptr<speech>> fake_voice::speak(std::string_view text) {
     return std::make_unique<fake_speech>(*this, std::string(text));
 }
 
+const protocol::headers pcm{{"Loqa-Audio", "pcm"}};
+protocol::headers pcm_of(std::string turn, std::string priority = "reply") {
+    return {{"Loqa-Audio", "pcm"}, {"Loqa-Turn", std::move(turn)}, {"Loqa-Priority", std::move(priority)}};
+}
+std::uint64_t generation(const bus::message& frame) {
+    return std::stoull(std::string(protocol::find(frame.headers, "Loqa-Generation")));
+}
+
 class Service : public testing::Test {
 protected:
     void start(service_options options = {.sample_rate_hz = 10'000}, voice* fallback = nullptr) {
@@ -308,6 +316,20 @@ TEST_F(Service, RefusesWhatItsQueueCannotHold) {
     EXPECT_EQ(done(5).size(), 5U);
 }
 
+TEST_F(Service, AFloodIsRefusedAndEachRequestEndsOnce) {
+    start({.max_pending = 8, .sample_rate_hz = 10'000});
+    for (int i = 0; i < 2'000; ++i)
+        ask("ab", "flood-" + std::to_string(i), std::to_string(i), i % 2 == 0 ? protocol::headers{} : pcm_of("t"));
+    for (int i = 0; i < 2'000; ++i) ASSERT_TRUE(bus_.publish("tts.prepare", R"({"text": "x"})"));
+    std::map<std::string, int> ends;
+    for (const auto& each : done(2'000)) ++ends[each.session_id];
+    EXPECT_EQ(ends.size(), 2'000U);
+    EXPECT_TRUE(std::ranges::all_of(ends, [](const auto& each) { return each.second == 1; }));
+    bus_.forget_published();
+    ask("c", "after");
+    EXPECT_TRUE(done(1).at(0).completed);
+}
+
 TEST_F(Service, OutlivesWhatItCannotRead) {
     start();
     for (const auto* payload : {"", "{", "[]", R"({"text": 5})", R"({"session_id": "s"})"})
@@ -389,6 +411,187 @@ TEST_F(Service, AFallbackSaysWhatTheVoiceCannot) {
     EXPECT_EQ(done(1).at(0).error, "engine_failed");
     EXPECT_EQ(frames().size(), 2U);
     EXPECT_TRUE(bus_.published("session.degraded").empty());
+}
+
+TEST_F(Service, EachReplyHasANumberThatGrows) {
+    start();
+    ask("ab", "s1", "kitchen", pcm);
+    ASSERT_TRUE(done(1).at(0).completed);
+    ask("cd", "s2", "den", pcm);
+    ASSERT_EQ(done(2).size(), 2U);
+    const auto sent = bus_.published("tts.pcm.>");
+    ASSERT_EQ(sent.size(), 4U);
+    EXPECT_EQ(generation(sent[0]), generation(sent[1]));
+    EXPECT_LT(generation(sent[1]), generation(sent[2]));
+    EXPECT_EQ(protocol::find(sent[0].headers, "Loqa-Priority"), "");
+    EXPECT_EQ(protocol::find(sent[0].headers, "Loqa-Duck"), "");
+}
+
+TEST_F(Service, AClientOfJsonIsSentNothingNew) {
+    start();
+    ask("ab", "s1", "kitchen");
+    ask("cd", "s2", "kitchen");
+    ASSERT_EQ(done(2).size(), 2U) << "one does not wait until the other has been heard";
+    ASSERT_TRUE(bus_.publish("tts.cancel", protocol::encode(protocol::tts_cancel{.session_id = "s1"})));
+    for (const auto& frame : bus_.published("tts.audio")) {
+        EXPECT_EQ(protocol::find(frame.headers, "Loqa-Generation"), "");
+        EXPECT_EQ(protocol::find(frame.headers, "Loqa-Duck"), "");
+    }
+    EXPECT_TRUE(bus_.published("tts.flush.>").empty());
+}
+
+TEST_F(Service, TheNextReplyOfATargetWaitsUntilTheSpeakerIsDone) {
+    start();
+    ask("ab", "s1", "kitchen", pcm);
+    ASSERT_TRUE(done(1).at(0).completed);
+    ask("cd", "s2", "kitchen", pcm);
+    ask("ef", "s3", "den", pcm);
+    ASSERT_EQ(done(2).size(), 2U);
+    EXPECT_EQ(done(2).at(1).session_id, "s3");
+    const auto first = generation(bus_.published("tts.pcm.kitchen").at(0));
+    ASSERT_TRUE(bus_.publish("playback.started", protocol::encode(protocol::playback_started{"s1", "kitchen", first})));
+    EXPECT_EQ(bus_.published("tts.pcm.kitchen").size(), 2U);
+    ASSERT_TRUE(bus_.publish("playback.stopped",
+                             protocol::encode(protocol::playback_stopped{"s1", "kitchen", first, 100, true})));
+    EXPECT_EQ(done(3).back().session_id, "s2");
+}
+
+// The samples are all sent, and most of them not yet heard.
+TEST_F(Service, ACancelFlushesWhatSpeakersHave) {
+    start();
+    ask("ab", "s1", "kitchen", pcm);
+    ASSERT_TRUE(done(1).at(0).completed);
+    ask("cd", "s2", "", pcm);
+    ASSERT_EQ(done(2).size(), 2U);
+    ASSERT_TRUE(bus_.publish("tts.cancel", protocol::encode(protocol::tts_cancel{.target = "kitchen"})));
+    ASSERT_TRUE(bus_.publish("tts.cancel", protocol::encode(protocol::tts_cancel{.session_id = "s2"})));
+    const auto flushes = bus_.published("tts.flush.>");
+    ASSERT_EQ(flushes.size(), 2U);
+    EXPECT_EQ(flushes[0].subject, "tts.flush.kitchen");
+    EXPECT_EQ(flushes[1].subject, "tts.flush.s2");
+    const auto flush = protocol::decode<protocol::tts_flush>(flushes[0].payload);
+    EXPECT_EQ(flush->session_id, "s1");
+    EXPECT_EQ(flush->generation, generation(bus_.published("tts.pcm.kitchen").at(0)));
+    EXPECT_EQ(bus_.published("tts.done").size(), 2U) << "each request ends once";
+    ask("ef", "s3", "kitchen", pcm);
+    EXPECT_EQ(done(3).back().session_id, "s3") << "its place is free at once";
+}
+
+// While a piece is being made the flush is on its way already.
+TEST_F(Service, ACancelDoesNotWaitForThePieceThatIsBeingMade) {
+    start();
+    voice_.let_through(1);
+    ask("abc", "s1", "kitchen", pcm);
+    bus_.wait_for("tts.pcm.kitchen");
+    voice_.wait_for_visitor();
+    ASSERT_TRUE(bus_.publish("tts.cancel", protocol::encode(protocol::tts_cancel{.session_id = "s1"})));
+    EXPECT_EQ(bus_.published("tts.flush.kitchen").size(), 1U);
+    EXPECT_TRUE(bus_.published("tts.done").empty());
+    voice_.open();
+    EXPECT_EQ(done(1).at(0).error, "cancelled");
+    EXPECT_EQ(bus_.published("tts.pcm.>").size(), 1U);
+}
+
+TEST_F(Service, ACancelMayNameATurnOrSpareOne) {
+    start();
+    voice_.shut();
+    ask("a", "s", "kitchen", pcm_of("t0"));
+    voice_.wait_for_visitor();
+    for (const auto* turn : {"t1", "t2", "t3"}) ask("b", "s", std::string("target of ") + turn, pcm_of(turn));
+    ASSERT_TRUE(bus_.publish("tts.cancel", protocol::encode(protocol::tts_cancel{.session_id = "s", .turn_id = "t1"})));
+    ASSERT_TRUE(
+        bus_.publish("tts.cancel", protocol::encode(protocol::tts_cancel{.session_id = "s", .except_turn_id = "t2"})));
+    voice_.open();
+    std::map<std::string, bool> completed;
+    for (const auto& each : done(4)) completed[each.target] = each.completed;
+    EXPECT_EQ(completed,
+              (std::map<std::string, bool>{
+                  {"kitchen", false}, {"target of t1", false}, {"target of t2", true}, {"target of t3", false}}));
+}
+
+TEST_F(Service, AnAnswerToNewerWordsFlushesTheOlderOne) {
+    start();
+    ask("ab", "s", "kitchen", pcm_of("t1"));
+    ASSERT_TRUE(done(1).at(0).completed);
+    ask("cd", "s", "kitchen", pcm_of("t2"));
+    EXPECT_EQ(done(2).size(), 2U) << "it does not wait";
+    ASSERT_EQ(bus_.published("tts.flush.kitchen").size(), 1U);
+    const auto sent = bus_.published("tts.pcm.kitchen");
+    EXPECT_EQ(protocol::decode<protocol::tts_flush>(bus_.published("tts.flush.kitchen")[0].payload)->generation,
+              generation(sent.front()));
+}
+
+TEST_F(Service, AnAlarmIsHeardOverAReplyWhichIsQuietMeanwhile) {
+    start();
+    ask("ab", "s", "kitchen", pcm_of("t1"));
+    ASSERT_TRUE(done(1).at(0).completed);
+    ask("cde", "timer-1", "kitchen", pcm_of("ring", "alarm"));
+    ASSERT_EQ(done(2).size(), 2U);
+    std::vector<std::string> marks;
+    for (const auto& frame : bus_.published("tts.pcm.kitchen"))
+        if (protocol::find(frame.headers, "Loqa-Session") == "timer-1") {
+            marks.emplace_back(protocol::find(frame.headers, "Loqa-Duck"));
+            EXPECT_EQ(protocol::find(frame.headers, "Loqa-Priority"), "alarm");
+        }
+    EXPECT_THAT(marks, ElementsAre("begin", "", "end"));
+    EXPECT_TRUE(bus_.published("tts.flush.>").empty());
+}
+
+TEST_F(Service, AnAlarmForAnotherTargetDoesNotWaitForALongReply) {
+    start();
+    voice_.let_through(1);
+    ask("abcdefgh", "s", "kitchen", pcm);
+    bus_.wait_for("tts.pcm.kitchen");
+    ask("x", "timer-1", "den", pcm_of("ring", "alarm"));
+    voice_.let_through(2);  // the piece that is under way, and one more
+    EXPECT_EQ(done(1).at(0).session_id, "timer-1");
+}
+
+TEST_F(Service, SpeakersThatRunOutAreServedInTurn) {
+    start();
+    voice_.shut();
+    ask("abcd", "s1", "kitchen", pcm);
+    voice_.wait_for_visitor();
+    ask("efgh", "s2", "den", pcm);
+    voice_.open();
+    ASSERT_EQ(done(2).size(), 2U);
+    std::vector<std::string> order;
+    for (const auto& frame : bus_.published("tts.pcm.>"))
+        order.emplace_back(protocol::find(frame.headers, "Loqa-Session"));
+    EXPECT_THAT(order, ElementsAre("s1", "s2", "s1", "s2", "s1", "s2", "s1", "s2"));
+}
+
+// A speaker plays what it has to its end, and is told that this is the end.
+TEST_F(Service, AReplyThatBreaksOffHasALastFrame) {
+    start();
+    ask("ab!", "s1", "kitchen", pcm);
+    EXPECT_EQ(done(1).at(0).error, "engine_failed");
+    const auto sent = bus_.published("tts.pcm.kitchen");
+    ASSERT_EQ(sent.size(), 3U);
+    EXPECT_EQ(protocol::find(sent[2].headers, "Loqa-Final"), "1");
+    EXPECT_EQ(sent[2].payload, "");
+}
+
+TEST_F(Service, ATargetIsAsLoudAsItWasAskedToBe) {
+    start();
+    const auto loudest = [&] {
+        bus_.forget_published();
+        ask("abcdefgh", "s", "kitchen");
+        EXPECT_EQ(done(1).size(), 1U);
+        std::int16_t most = 0;
+        for (const auto& frame : frames())
+            for (const auto sample : audio::from_s16le(frame.pcm)) most = std::max(most, sample);
+        return most;
+    };
+    const auto before = loudest();
+    ASSERT_TRUE(bus_.publish("playback.volume",
+                             protocol::encode(protocol::playback_volume{.target = "kitchen", .change = -50})));
+    const auto told = bus_.wait_for("playback.volume", 2);
+    ASSERT_EQ(told.size(), 2U);
+    const auto is = protocol::decode<protocol::playback_volume>(told[1].payload);
+    EXPECT_TRUE(is->is);
+    EXPECT_EQ(is->percent, 50);
+    EXPECT_NEAR(loudest(), before / 2, 1);
 }
 
 bool cached(const bus::message& started) { return protocol::decode<protocol::tts_started>(started.payload)->cached; }
