@@ -18,6 +18,7 @@ void add(deed& to, const spoken_answer& given) {
     all.failed = all.failed || given.failed;
     all.stop_speaking = all.stop_speaking || given.stop_speaking;
     if (all.reason.empty()) all.reason = given.reason;
+    if (given.volume) all.volume = given.volume;
     ++to.next;
 }
 

@@ -14,6 +14,19 @@ std::tm local_time(wall_time at) {
     return local;
 }
 
+// The answer is said as loud as it was asked for.
+spoken_answer change_volume(const intent::recognized& what, const asker& who) {
+    constexpr int step = 20;
+    protocol::playback_volume wanted{.target = who.target};
+    if (const auto percent = what.number_of("volume_level")) {
+        wanted.percent = static_cast<int>(*percent);
+        return {.text = fmt::format("Volume {} percent.", *wanted.percent), .volume = wanted};
+    }
+    const bool louder = what.response == "louder";
+    wanted.change = louder ? step : -step;
+    return {.text = louder ? "Louder." : "Quieter.", .volume = wanted};
+}
+
 }  // namespace
 
 std::optional<spoken_answer> answers::answer_for(const intent::recognized& what, const asker& who) {
@@ -26,6 +39,7 @@ std::optional<spoken_answer> answers::answer_for(const intent::recognized& what,
     if (name == "LoqaStop") return spoken_answer{.stop_speaking = true};
     if (name == "LoqaRepeat")
         return spoken_answer{.text = who.last_reply.empty() ? "I haven't said anything yet." : who.last_reply};
+    if (name == "LoqaVolume") return change_volume(what, who);
     if (name == "HassRespond") return spoken_answer{.text = what.response == "thanks" ? "You're welcome." : "Hello."};
     if (name == "LoqaHelp")
         return spoken_answer{.text =

@@ -239,7 +239,8 @@ void conductor::decide(turn& t, const std::string& heard, const std::string& stt
 }
 
 void conductor::reply(turn& t, const spoken_answer& answer) {
-    if (answer.stop_speaking) hush(t.session_id);
+    if (answer.stop_speaking) hush(t);
+    if (answer.volume) publish(subject::playback_volume, protocol::encode(*answer.volume), &t);
     publish(subject::session_reply,
             protocol::encode(protocol::session_reply{t.session_id, t.id, t.heard, t.intent, answer.text, t.slots}), &t);
     speak(t, answer);
@@ -356,7 +357,6 @@ void conductor::speak(turn& t, const spoken_answer& answer) {
     t.beep = config_.beep && answer.local && !answer.failed;
     t.reason = answer.reason;
     if (answer.text.empty()) return end(turns_.find(t.session_id), "answered");
-    if (!t.timer_id) memory_of(t.session_id).last_reply = t.reply;
     store(t, "turn.reply",
           protocol::dump({{"turn_id", t.id}, {"text", t.reply}, {"intent", t.intent}, {"failed", t.apology}}));
     request_speech(t);
@@ -524,6 +524,7 @@ void conductor::ring(const timers::timer& t) {
     if (turns_.contains(session)) return;
     protocol::turn_headers headers;
     headers.audio = t.pcm ? protocol::audio_form::pcm : protocol::audio_form::json;
+    headers.urgency = protocol::urgency::alarm;
     turn& rings = begin(session, headers);
     rings.timer_id = t.id;
     rings.target = t.target.empty() ? t.session_id : t.target;
@@ -541,18 +542,19 @@ void conductor::supersede(const std::string& session_id) {
     const auto it = turns_.find(session_id);
     if (it == turns_.end()) return;
     if (it->second.at != state::listening)
-        publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{session_id}), &it->second);
+        publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{.session_id = session_id}), &it->second);
     it->second.reason = "superseded";
     end(it, "cancelled");
 }
 
-void conductor::hush(const std::string& session_id) {
-    publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{session_id}));
+void conductor::hush(const turn& by) {
+    publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{
+                                     .session_id = by.session_id, .target = by.target, .except_turn_id = by.id}));
     std::vector<std::string> rings;
     for (const auto& [session, t] : turns_)
         if (t.timer_id) rings.push_back(session);
     for (const auto& session : rings) {
-        publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{session}));
+        publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{.session_id = session}));
         const auto it = turns_.find(session);
         it->second.reason = "stopped";
         it->second.synthesised = true;  // heard well enough to be stopped: it does not ring again
@@ -576,6 +578,9 @@ void conductor::end(turns::iterator which, const std::string& outcome) {
     turns_.erase(which);
     active_.set(static_cast<double>(turns_.size()));
 
+    // "Repeat that" means what was heard: not what was called off before it sounded.
+    if (!t.timer_id && !t.reply.empty() && (t.played || outcome != "cancelled"))
+        memory_of(t.session_id).last_reply = t.reply;
     if (t.timer_id && t.synthesised)
         if (auto done = with_.timers.acknowledge(*t.timer_id); !done && done.error().code != errc::not_found)
             with_.log.warn(done.error());
@@ -620,7 +625,7 @@ void conductor::cancel_all(const std::string& reason) {
     while (!turns_.empty()) {
         const auto it = turns_.begin();
         if (it->second.at != state::listening)
-            publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{it->first}), &it->second);
+            publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{.session_id = it->first}), &it->second);
         it->second.reason = reason;
         end(it, "cancelled");
     }
@@ -649,7 +654,7 @@ void conductor::tick() {
         } else {
             degrade(t, "tts", "timed_out",
                     t.at == state::speaking ? "no speech came in time" : "speech did not end in time");
-            publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{session}), &t);
+            publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{.session_id = session}), &t);
             t.reason = "tts: timed_out";
             end(it, "apologised");
         }

@@ -149,7 +149,7 @@ private:
     void end(turns::iterator which, const std::string& outcome);
     void end_if_heard(turn& t);
     void supersede(const std::string& session_id);
-    void hush(const std::string& session_id);
+    void hush(const turn& by);
 
     template <class T>
     std::optional<T> read(const bus::message& m);

@@ -1,9 +1,11 @@
 // Who asks, and what is said to them: what the parts that answer intents have in common. Values without behaviour.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "loqa/base/result.hpp"
+#include "loqa/protocol/messages.hpp"
 
 namespace loqa::session {
 
@@ -21,6 +23,7 @@ struct spoken_answer {
     bool stop_speaking = false;  // what is being said in the session now, and what rings, is to be silent
     std::string reason;          // for a failure: an errc name
     bool local = false;          // all that was done was done in the room it was asked from, for all to see
+    std::optional<protocol::playback_volume> volume;  // how loud the speaker is to be from now on
 };
 
 // The answer to what could not be done because of `e`.

@@ -404,5 +404,43 @@ TEST_F(Conductor, CancelAllEndsEveryTurn) {
     EXPECT_EQ(turns->active_turns(), 0u);
 }
 
+TEST_F(Conductor, RepeatMeansWhatWasHeard) {
+    say("hello", "s", "t1");
+    speak("s", "t1");
+    say("thank you", "s", "t2");  // new words come before a sample of the answer
+    say("repeat that", "s", "t3");
+    EXPECT_THAT(spoken(), ElementsAre("Hello.", "You're welcome.", "Hello."));
+
+    // What was heard in part was heard.
+    speak("s", "t3");
+    say("thank you", "s", "t4", protocol::audio_form::pcm);
+    hear(subject::playback_started, protocol::playback_started{.session_id = "s"}, headers("t4"));
+    say("repeat that", "s", "t5");
+    EXPECT_EQ(spoken().back(), "You're welcome.");
+}
+
+TEST_F(Conductor, LouderAndQuieterAreToldToTheSynthesiser) {
+    say("louder", "s", "t1");
+    say("speak a bit quieter", "s", "t2");
+    say("set your volume to 50 percent", "s", "t3");
+    const auto wanted = sent<protocol::playback_volume>(subject::playback_volume);
+    ASSERT_EQ(wanted.size(), 3u);
+    EXPECT_GT(wanted[0].change, 0);
+    EXPECT_LT(wanted[1].change, 0);
+    EXPECT_EQ(wanted[2].percent, 50);
+    EXPECT_FALSE(wanted[2].is);
+    EXPECT_THAT(spoken(), ElementsAre("Louder.", "Quieter.", "Volume 50 percent."));
+}
+
+TEST_F(Conductor, StopCallsOffAllButItself) {
+    say("hello", "s", "t1");
+    say("never mind", "s", "t2");
+    const auto cancels = sent<protocol::tts_cancel>(subject::tts_cancel);
+    ASSERT_EQ(cancels.size(), 2u);
+    EXPECT_EQ(cancels[1].session_id, "s");
+    EXPECT_EQ(cancels[1].except_turn_id, "t2");
+    EXPECT_EQ(spoken().back(), "Okay.");
+}
+
 }  // namespace
 }  // namespace loqa::session
