@@ -100,6 +100,14 @@ def test_a_command_acts(house: House, sentence: str, reply: str, thing: str, sta
     assert house.state(thing) == state
 
 
+def test_people_see_rooms_and_things(house: House) -> None:
+    shown = house.instance.loqa("home").stdout
+
+    assert "Kitchen, Ground Floor\n" in shown
+    assert "Coffee Machine" in shown
+    assert "switch.coffee_machine" in shown
+
+
 def test_the_room_of_the_satellite_is_known(house: House) -> None:
     house.ask("turn on the lights", area="Office")
 

@@ -56,6 +56,9 @@ bool acts(std::string_view intent) {
 }
 
 std::vector<const entity*> entities_of(const home& house, const recognized& command) {
+    // A timer's area and name are its own: "the kitchen timer" is none of the kitchen's things.
+    if (command.intent.ends_with("Timer") || command.intent.ends_with("Timers") || command.intent == "HassTimerStatus")
+        return {};
     const auto wanted = [&](std::string_view slot_name) -> std::optional<std::string> {
         const slot* found = command.find(slot_name);
         if (found == nullptr || found->wildcard) return std::nullopt;

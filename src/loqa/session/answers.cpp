@@ -43,8 +43,8 @@ std::optional<spoken_answer> answers::answer_for(const intent::recognized& what,
     if (name == "HassRespond") return spoken_answer{.text = what.response == "thanks" ? "You're welcome." : "Hello."};
     if (name == "LoqaHelp")
         return spoken_answer{.text =
-                                 "You can ask me for the time or the date, and I can set timers, "
-                                 "tell you how long they have left, and cancel them."};
+                                 "You can ask me for the time or the date, and I can set timers, tell you how "
+                                 "long they have left, cancel them, and switch what is in the house."};
     return std::nullopt;
 }
 

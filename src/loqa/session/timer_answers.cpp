@@ -94,7 +94,9 @@ timer_answers::plan timer_answers::start(const intent::recognized& what, const a
 }
 
 result<std::vector<timers::timer>> timer_answers::meant(const intent::recognized& what) const {
-    const auto label = to_lower(what.text_of("name"));
+    auto label = to_lower(what.text_of("name"));
+    // "the kitchen timer" may be one of that name as well as a room's; a room that was not said is none.
+    if (const auto* area = what.find("area"); label.empty() && area != nullptr) label = to_lower(area->text);
     const auto length = duration_of(what, "start_");
     auto all = timers_.list();
     if (!all) return all;

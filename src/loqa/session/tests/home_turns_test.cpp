@@ -225,6 +225,15 @@ TEST_F(HomeTurns, AHandlerMayAskAndIsAskedAgainAfterAYes) {
     EXPECT_THAT(spoken(), ElementsAre("As you wish."));
 }
 
+TEST_F(HomeTurns, ATimerNamedAfterARoomIsNoneOfTheRoomsThings) {
+    say("set a kitchen timer for thirty minutes");
+    say("set a timer for twenty minutes");
+    EXPECT_THAT(say("how much time is left on the kitchen timer"),
+                ElementsAre("30 minutes left on the kitchen timer."));
+    EXPECT_THAT(say("cancel the kitchen timer"), ElementsAre("Kitchen timer cancelled."));
+    EXPECT_THAT(say("cancel my timer", "kitchen-satellite"), ElementsAre("20 minute timer cancelled."));
+}
+
 TEST_F(HomeTurns, TheConversationGoesOn) {
     say("turn on the porch light");
     say("turn it off again");
