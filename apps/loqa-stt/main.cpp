@@ -14,6 +14,7 @@ using namespace loqa;
 struct hearing final : app::part {
     std::unique_ptr<stt::recognizer> engine;
     std::unique_ptr<audio::voice_model> voices;
+    std::unique_ptr<stt::sentences> sentences;
     std::unique_ptr<stt::service> service;
     std::string about;
 
@@ -34,6 +35,13 @@ result<std::unique_ptr<stt::recognizer>> load_engine(const config::stt_settings&
                              .whisper_context_frames = settings.whisper_context_frames});
 }
 
+// As loqad has them, so that both mean the same by a command. What of the user's cannot be used loqad tells of.
+result<intent::collection> load_sentences(const config::session_settings& from) {
+    auto loaded = intent::load_sentences({.language = from.locale, .own = from.intents_path});
+    if (!loaded) return fail(std::move(loaded));
+    return std::move(loaded->sentences);
+}
+
 result<std::unique_ptr<app::part>> start(app::frame& frame) {
     const auto& settings = frame.settings().stt;
     const auto began = frame.clock().steady();
@@ -51,8 +59,13 @@ result<std::unique_ptr<app::part>> start(app::frame& frame) {
     part->about = settings.mode == "exec" ? settings.command : settings.model_path;
     frame.log().info("{} and {} are warm after {:.0f} ms", part->about, settings.vad_model_path, load_ms);
 
-    auto service = stt::service::start(*part->engine, *part->voices, stt::options_from(settings),
-                                       {frame.bus(), frame.clock(), frame.metrics(), frame.tracer(), frame.log()});
+    part->sentences = std::make_unique<stt::sentences>(
+        frame.bus(), [from = frame.settings().session] { return load_sentences(from); }, stt::sentences::options{},
+        frame.log());
+    auto service =
+        stt::service::start(*part->engine, *part->voices, stt::options_from(settings),
+                            {frame.bus(), frame.clock(), frame.metrics(), frame.tracer(), frame.log(),
+                             [of = part->sentences.get()](std::string_view text) { return of->judge(text); }});
     if (!service) return fail(std::move(service));
     part->service = std::move(*service);
     return part;

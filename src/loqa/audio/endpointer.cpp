@@ -17,10 +17,11 @@ std::int64_t frames_of(milliseconds duration) {
 endpointer::endpointer(const endpointer_options& options)
     : threshold_(options.threshold),
       release_(options.threshold - options.hysteresis),
-      onset_frames_(frames_of(options.onset)),
       pause_frames_(frames_of(options.pause)),
       default_silence_frames_(frames_of(options.silence)),
       max_frames_(frames_of(options.max_utterance)),
+      onset_threshold_(options.threshold),
+      onset_frames_(frames_of(options.onset)),
       silence_frames_(default_silence_frames_) {}
 
 endpoint_event endpointer::push(std::optional<float> score) {
@@ -37,7 +38,7 @@ endpoint_event endpointer::push(std::optional<float> score) {
 }
 
 endpoint_event endpointer::listen(float score) {
-    onset_run_ = score >= threshold_ ? onset_run_ + 1 : 0;
+    onset_run_ = score >= onset_threshold_ ? onset_run_ + 1 : 0;
     if (onset_run_ < onset_frames_) return endpoint_event::none;
     frames_ = speech_end_ = voiced_ = onset_run_;
     in_utterance_ = true;
@@ -60,6 +61,13 @@ endpoint_event endpointer::follow(float score) {
 }
 
 void endpointer::set_silence(milliseconds silence) { silence_frames_ = frames_of(silence); }
+
+bool endpointer::due() const { return in_utterance_ && silent_ && frames_ - speech_end_ >= silence_frames_; }
+
+void endpointer::set_onset(float threshold, milliseconds onset) {
+    onset_threshold_ = threshold;
+    onset_frames_ = frames_of(onset);
+}
 
 void endpointer::reset() {
     in_utterance_ = paused_ = silent_ = false;

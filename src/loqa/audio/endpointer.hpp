@@ -16,7 +16,7 @@ struct endpointer_options {
     float threshold = 0.5F;             // a score from here on is speech
     float hysteresis = 0.15F;           // speech that has begun goes on until a score is this much lower
     milliseconds onset{64};             // that much speech without a gap begins an utterance: a click is shorter
-    milliseconds pause{64};             // that much silence is a pause: worth a look at what was said so far
+    milliseconds pause{32};             // that much silence is a pause: worth a look at what was said so far
     milliseconds silence{500};          // that much silence ends the utterance
     milliseconds max_utterance{15000};  // from the onset
 };
@@ -40,6 +40,12 @@ public:
     // From the next frame on, until the utterance ends; then it is options.silence again.
     void set_silence(milliseconds silence);
 
+    // Whether the silence at the end of what was pushed is long enough already: a wait may have been shortened since.
+    bool due() const;
+
+    // How sure and how long a sound has to be to begin an utterance, from the next frame on.
+    void set_onset(float threshold, milliseconds onset);
+
     // Ends the utterance for a reason of the caller's.
     void reset();
 
@@ -57,8 +63,10 @@ private:
 
     const float threshold_;
     const float release_;
-    const std::int64_t onset_frames_, pause_frames_, default_silence_frames_, max_frames_;
+    const std::int64_t pause_frames_, default_silence_frames_, max_frames_;
 
+    float onset_threshold_;
+    std::int64_t onset_frames_;
     std::int64_t silence_frames_;
     bool in_utterance_ = false;
     bool paused_ = false;

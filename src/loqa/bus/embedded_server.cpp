@@ -36,7 +36,8 @@ permissions permissions_of(role r) {
         case role::core:
             return {{">"}, {">"}};
         case role::stt:
-            return {{"stt.>", "home.get", "ctrl.component.status.*", "trace.spans"}, {"audio.>", "home.changed"}};
+            return {{"stt.>", "home.get", "ctrl.component.status.*", "trace.spans"},
+                    {"audio.>", "session.state", "home.changed"}};
         case role::tts:
             return {{"tts.audio", "tts.pcm.>", "tts.done", "tts.started", "tts.flush.>", "playback.volume",
                      "session.degraded", "ctrl.component.status.*", "trace.spans"},

@@ -90,7 +90,9 @@ struct stt_settings {
     int whisper_context_frames = 0;
     std::string vad_model_path;  // a folder, or the name of an installed model
     double vad_threshold = 0;
-    milliseconds endpoint_silence{}, max_utterance{}, preroll{}, client_timeout{};
+    milliseconds endpoint_complete{}, endpoint_growable{}, endpoint_silence{}, endpoint_open{}, answer_silence{};
+    double speaking_threshold = 0, partial_share = 0;
+    milliseconds speaking_onset{}, max_utterance{}, preroll{}, client_timeout{};
     int max_sessions = 0;
 };
 

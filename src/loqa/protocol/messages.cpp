@@ -48,7 +48,9 @@ void read_into(field_reader& read, transcript& m) {
         .boolean("partial", m.partial)
         .text("timestamp", m.timestamp, max_id_bytes)
         .number("confidence", m.confidence)
-        .text("reason", m.reason, max_id_bytes);
+        .text("reason", m.reason, max_id_bytes)
+        .integer("settled", m.settled, 0, std::int64_t{max_text_bytes});
+    m.settled = std::min(m.settled, m.text.size());
 }
 
 void read_into(field_reader& read, nlu_request& m) {
@@ -152,7 +154,8 @@ void read_into(field_reader& read, stt_error& m) {
 void read_into(field_reader& read, session_state& m) {
     read.text("session_id", m.session_id, max_id_bytes, true)
         .text("turn_id", m.turn_id, max_id_bytes)
-        .text("state", m.state, max_id_bytes, true);
+        .text("state", m.state, max_id_bytes, true)
+        .text("expects", m.expects, max_id_bytes);
 }
 
 void read_into(field_reader& read, session_degraded& m) {
@@ -365,6 +368,7 @@ std::string encode(const transcript& m) {
            {"timestamp", m.timestamp},
            {"confidence", m.confidence}};
     put(j, "reason", m.reason);
+    if (m.settled > 0) j["settled"] = m.settled;
     return dump(j);
 }
 
@@ -470,7 +474,9 @@ std::string encode(const session_reply& m) {
 }
 
 std::string encode(const session_state& m) {
-    return dump({{"session_id", m.session_id}, {"turn_id", m.turn_id}, {"state", m.state}});
+    json j{{"session_id", m.session_id}, {"turn_id", m.turn_id}, {"state", m.state}};
+    put(j, "expects", m.expects);
+    return dump(j);
 }
 
 std::string encode(const session_degraded& m) {

@@ -35,8 +35,9 @@ struct transcript {
     std::string text;
     bool partial = false;
     std::string timestamp;
-    double confidence = 0;  // 0..1
-    std::string reason;     // ours: speech_end, client_final, timeout, no_speech, cancelled
+    double confidence = 0;    // 0..1
+    std::string reason;       // ours: speech_end, client_final, timeout, no_speech, cancelled
+    std::size_t settled = 0;  // ours: leading bytes of text that will not change any more
 };
 
 struct nlu_request {
@@ -130,7 +131,8 @@ struct session_reply {
 
 struct session_state {
     std::string session_id, turn_id;
-    std::string state;  // deciding, speaking, idle
+    std::string state;    // listening, deciding, speaking
+    std::string expects;  // with speaking, what is asked: "yes_or_no", "words"; empty: nothing
 };
 
 struct session_degraded {

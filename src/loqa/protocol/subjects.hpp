@@ -31,6 +31,7 @@ inline constexpr std::string_view tts_started = "tts.started";  // the first sam
 inline constexpr std::string_view tts_cancel = "tts.cancel";
 inline constexpr std::string_view tts_prepare = "tts.prepare";  // may be asked for soon
 inline constexpr std::string_view stt_started = "stt.speech.started";
+inline constexpr std::string_view stt_ahead = "stt.text.ahead";  // the final text, if the pause is the end
 inline constexpr std::string_view stt_error = "stt.error";
 inline constexpr std::string_view tts_flush = "tts.flush";  // .<target>: what is not played yet is not to be
 inline constexpr std::string_view playback_started = "playback.started";  // a speaker took the first sample

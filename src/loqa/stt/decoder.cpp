@@ -1,5 +1,6 @@
 #include "loqa/stt/decoder.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "loqa/base/process.hpp"
@@ -31,8 +32,14 @@ struct decoder::job {
     bool forgotten = false;
 };
 
-decoder::decoder(recognizer& engine, const clock& clock, std::function<void(outcome)> deliver)
-    : engine_(engine), clock_(clock), deliver_(std::move(deliver)), thread_([this] { run(); }) {}
+decoder::decoder(recognizer& engine, const clock& clock, decoder_options options, phrase_judge judge,
+                 std::function<void(outcome)> deliver)
+    : engine_(engine),
+      clock_(clock),
+      options_(options),
+      judge_(std::move(judge)),
+      deliver_(std::move(deliver)),
+      thread_([this] { run(); }) {}
 
 decoder::~decoder() {
     {
@@ -82,6 +89,12 @@ void decoder::forget(std::uint64_t utterance) {
     }
 }
 
+bool decoder::spare() const {
+    std::lock_guard lock(mutex_);
+    return !reading_ && clock_.steady() >= next_partial_ &&
+           std::ranges::none_of(jobs_, [](const auto& each) { return each.second->wanted.has_value(); });
+}
+
 std::size_t decoder::waiting() const {
     std::lock_guard lock(mutex_);
     std::size_t count = 0;
@@ -112,7 +125,7 @@ void decoder::run() {
         const auto samples = std::exchange(next->samples, {});
         outcome made{next->utterance, *next->wanted, next->mark, hypothesis{}, next->asked, {}, {}};
         next->wanted.reset();
-        next->running = true;
+        next->running = reading_ = true;
         lock.unlock();
 
         made.began = clock_.steady();
@@ -125,9 +138,15 @@ void decoder::run() {
             made.heard = made.what == reading::final ? next->input->finish() : next->input->read();
         }
         made.ended = clock_.steady();
+        if (judge_ && made.heard) made.form = judge_(made.heard->text);
 
         lock.lock();
-        next->running = false;
+        next->running = reading_ = false;
+        if (made.what == reading::partial) {
+            const std::chrono::duration<double> took = made.ended - made.began;
+            next_partial_ =
+                made.ended + std::chrono::duration_cast<steady_time::duration>(took * (1 / options_.partial_share - 1));
+        }
         const bool wanted = !next->forgotten;
         if (made.what == reading::final || next->forgotten) jobs_.erase(made.utterance);
         lock.unlock();

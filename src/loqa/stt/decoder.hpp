@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "loqa/base/clock.hpp"
+#include "loqa/stt/phrase.hpp"
 #include "loqa/stt/recognizer.hpp"
 
 namespace loqa::stt {
@@ -37,12 +38,20 @@ struct outcome {
     std::int64_t mark = 0;  // of the latest request that it answers
     result<hypothesis> heard;
     steady_time asked, began, ended;
+    phrase form = phrase::unknown;  // of what was heard
+};
+
+struct decoder_options {
+    // How much of its time the decoder gives to readings while somebody speaks. They come less often when many speak at
+    // once; readings in a pause and final ones are made at any time.
+    double partial_share = 0.5;
 };
 
 class decoder {
 public:
-    // `deliver` is called on the decoder's thread; it must not block.
-    decoder(recognizer& engine, const clock& clock, std::function<void(outcome)> deliver);
+    // `deliver` is called on the decoder's thread, as is `judge`, which may be empty; neither may block.
+    decoder(recognizer& engine, const clock& clock, decoder_options options, phrase_judge judge,
+            std::function<void(outcome)> deliver);
 
     // Waits for the reading that is being made; those that wait are lost.
     ~decoder();
@@ -56,6 +65,9 @@ public:
     // Nothing more is wanted; an outcome may still come when the reading is being made right now.
     void forget(std::uint64_t utterance);
 
+    // Whether there is time for a reading::partial now: nothing is being read or waits, and they had not their share.
+    bool spare() const;
+
     std::size_t waiting() const;
 
 private:
@@ -66,11 +78,15 @@ private:
 
     recognizer& engine_;
     const clock& clock_;
+    const decoder_options options_;
+    const phrase_judge judge_;
     const std::function<void(outcome)> deliver_;
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     bool stopping_ = false;
+    bool reading_ = false;
+    steady_time next_partial_{};
     std::uint64_t requests_ = 0;
     std::map<std::uint64_t, std::unique_ptr<job>> jobs_;
     std::thread thread_;  // last: it uses all of the above

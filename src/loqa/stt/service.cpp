@@ -27,11 +27,21 @@ namespace subject = protocol::subject;
 // How many sessions that were turned away are remembered, so that each is told once.
 constexpr std::size_t turned_away_at_most = 1024;
 
+// A question of Loqa's is not answered later than this.
+constexpr seconds attention_lasts{30};
+
+// What loqad says of a session.
+struct notice {
+    std::string session_id;
+    attention how = attention::idle;
+    steady_time arrived;
+};
+
 // Frames and outcomes on their way to the one thread that hears. Frames give way when it is full; outcomes never do,
 // there are at most as many as utterances.
 class inbox {
 public:
-    using item = std::variant<frame, outcome>;
+    using item = std::variant<frame, outcome, notice>;
 
     explicit inbox(std::size_t frames) : capacity_(frames) {}
 
@@ -51,11 +61,21 @@ public:
         }
         ready_.notify_one();
     }
+    // Of one session only the last counts: they are few.
+    void push(notice what) {
+        {
+            std::lock_guard lock(mutex_);
+            std::erase_if(notices_, [&](const notice& each) { return each.session_id == what.session_id; });
+            if (closed_ || notices_.size() >= capacity_) return;
+            notices_.push_back(std::move(what));
+        }
+        ready_.notify_one();
+    }
 
     // Outcomes first. Nothing when `deadline` passes, or when it is closed and no frame is left.
     std::optional<item> pop_until(steady_time deadline) {
         std::unique_lock lock(mutex_);
-        const auto ready = [this] { return closed_ || !frames_.empty() || !outcomes_.empty(); };
+        const auto ready = [this] { return closed_ || !frames_.empty() || !outcomes_.empty() || !notices_.empty(); };
         // Not wait_until(max()): some libraries compute with the deadline and overflow.
         if (deadline == steady_time::max()) {
             ready_.wait(lock, ready);
@@ -100,6 +120,9 @@ private:
         if (!outcomes_.empty()) {
             taken = std::move(outcomes_.front());
             outcomes_.pop_front();
+        } else if (!notices_.empty()) {
+            taken = std::move(notices_.front());
+            notices_.pop_front();
         } else if (!frames_.empty()) {
             taken = std::move(frames_.front());
             frames_.pop_front();
@@ -112,6 +135,7 @@ private:
     std::condition_variable ready_;
     std::deque<frame> frames_;
     std::deque<outcome> outcomes_;
+    std::deque<notice> notices_;
     bool closed_ = false;
 };
 
@@ -185,7 +209,8 @@ public:
           voices_(voices),
           with_(std::move(with)),
           inbox_(options_.queued_frames),
-          decoder_(engine, with_.clock, [this](outcome made) { inbox_.push(std::move(made)); }),
+          decoder_(engine, with_.clock, options_.decoder, with_.judge,
+                   [this](outcome made) { inbox_.push(std::move(made)); }),
           unreadable_(with_.log, with_.clock),
           unsent_(with_.log, with_.clock),
           full_(with_.log, with_.clock) {
@@ -210,6 +235,9 @@ public:
             if (!made) return fail(std::move(made));
             subscriptions_.push_back(std::move(*made));
         }
+        auto made = with_.bus.subscribe(subject::session_state, [this](const bus::message& m) { receive_state(m); });
+        if (!made) return fail(std::move(made));
+        subscriptions_.push_back(std::move(*made));
         return {};
     }
 
@@ -227,17 +255,26 @@ private:
     void receive(bus::message message, Read read) {
         const auto arrived = with_.clock.steady();
         auto made = read(message);
-        if (!made) {
-            count_error(made.error());
-            unreadable_("{} bytes on {} cannot be read: {}", message.payload.size(), message.subject,
-                        made.error().message);
-            return;
-        }
+        if (!made) return refuse(message, made.error());
         made->arrived = arrived;
         if (!inbox_.push(std::move(*made))) {
             dropped_frames_.add();
             full_("more sound arrives than can be heard: frames are dropped");
         }
+    }
+
+    void refuse(const bus::message& message, const error& why) {
+        count_error(why);
+        unreadable_("{} bytes on {} cannot be read: {}", message.payload.size(), message.subject, why.message);
+    }
+
+    void receive_state(const bus::message& message) {
+        const auto read = protocol::decode<protocol::session_state>(message.payload);
+        if (!read) return refuse(message, read.error());
+        // What comes before it speaks is about what was just heard.
+        if (read->state != "speaking") return;
+        const auto how = read->expects.empty() ? attention::speaking : attention::asking;
+        inbox_.push({read->session_id, how, with_.clock.steady()});
     }
 
     // From here on, all on the service's own thread.
@@ -279,6 +316,7 @@ private:
             }
             return;
         }
+        if (const auto* said = std::get_if<notice>(&item)) return attend(*said);
         const auto& what = std::get<frame>(item);
         const auto found = ears_.find(what.session_id);
         ear* hearing = found == ears_.end() ? admit(what) : &found->second;
@@ -290,6 +328,16 @@ private:
         hearing->hears.hear(what);
         queued_frames_.set(static_cast<double>(inbox_.frames()));
         queued_readings_.set(static_cast<double>(decoder_.waiting()));
+    }
+
+    // A session that is not heard now may be again, before long.
+    void attend(const notice& said) {
+        const auto forgotten = said.arrived - attention_lasts;
+        std::erase_if(attentions_, [&](const auto& each) { return each.second.arrived < forgotten; });
+        attentions_.erase(said.session_id);
+        if (said.how != attention::idle && attentions_.size() < options_.max_sessions)
+            attentions_.emplace(said.session_id, said);
+        if (const auto found = ears_.find(said.session_id); found != ears_.end()) found->second.hears.attend(said.how);
     }
 
     // A session of its own for a client that was not heard before, unless there are too many.
@@ -309,7 +357,11 @@ private:
             return nullptr;
         }
         turned_away_.erase(what.session_id);
-        return &ears_.try_emplace(what.session_id, what, *this).first->second;
+        ear& made = ears_.try_emplace(what.session_id, what, *this).first->second;
+        const auto said = attentions_.find(what.session_id);
+        if (said != attentions_.end() && what.arrived - said->second.arrived < attention_lasts)
+            made.hears.attend(said->second.how);
+        return &made;
     }
 
     void sweep() {
@@ -326,6 +378,7 @@ private:
     }
     void hurry(std::uint64_t utterance) override { decoder_.hurry(utterance); }
     void forget(std::uint64_t utterance) override { decoder_.forget(utterance); }
+    bool spare() const override { return decoder_.spare(); }
 
     void on_started(const utterance& of) override {
         send(subject::stt_started, encode(protocol::speech_started{of.session_id}), of.turn);
@@ -333,6 +386,11 @@ private:
 
     void on_partial(const utterance& of, const hypothesis& heard) override {
         send(subject::stt_partial, encode(transcript_of(of, heard, true, "")), of.turn);
+    }
+
+    void on_ahead(const utterance& of, const hypothesis& heard) override {
+        ahead_.add();
+        send(subject::stt_ahead, encode(transcript_of(of, heard, true, "")), of.turn);
     }
 
     void on_final(const utterance& of, const hypothesis& heard) override {
@@ -345,7 +403,14 @@ private:
         if (of.reason == end_reason::speech_end) {
             endpoint_ms_.observe(to_ms(of.ended - of.speech_ended));
             final_ms_.observe(to_ms(age));
+            endpoints_.at(static_cast<std::size_t>(of.read ? of.read->form : phrase::unknown))->add();
         }
+        unused_ms_.add(of.unused_ms);
+        overruled_.add(static_cast<double>(of.overruled));
+        // A question of Loqa's is answered, or was not heard: either way the next words are any words.
+        if (const auto found = ears_.find(of.session_id); found != ears_.end())
+            found->second.hears.attend(attention::idle);
+        attentions_.erase(of.session_id);
         if (of.read && heard.text.empty() && !of.read->heard->text.empty()) implausible_.add();
         trace(of, nullptr);
         with_.log.debug("session {}: \"{}\" ({}, {:.0f} ms after the end of speech)", of.session_id, heard.text,
@@ -366,6 +431,7 @@ private:
         made.session_id = of.session_id;
         made.text = heard.text;
         made.partial = partial;
+        made.settled = heard.settled;
         made.timestamp = to_rfc3339(with_.clock.wall());
         made.confidence = heard.text.empty() ? 0 : heard.confidence;
         made.reason = reason;
@@ -385,7 +451,10 @@ private:
         if (!parent || !parent->sampled || of.speech == milliseconds{0}) return;
         hop(*parent, "stt.listen", of.began, of.speech_ended, {{"speech_ms", std::to_string(of.speech.count())}},
             nullptr);
-        hop(*parent, "stt.endpoint", of.speech_ended, of.ended, {{"reason", std::string(to_string(of.reason))}},
+        hop(*parent, "stt.endpoint", of.speech_ended, of.ended,
+            {{"reason", std::string(to_string(of.reason))},
+             {"phrase", std::string(to_string(of.read ? of.read->form : phrase::unknown))},
+             {"waited_for_ms", std::to_string(of.waited_for.count())}},
             nullptr);
         if (!of.read) return;
         hop(*parent, "stt.decode", of.read->began, of.read->ended,
@@ -423,6 +492,11 @@ private:
         return &with_.metrics.histogram("loqa_stt_decode_ms", "Time of one reading of the recogniser",
                                         telemetry::latency_buckets_ms, {{"reading", std::string(to_string(what))}});
     }
+    telemetry::counter* endpoint_counter(phrase form) {
+        return &with_.metrics.counter("loqa_stt_endpoints_total",
+                                      "Utterances that a silence ended, by how much of a command they were",
+                                      {{"phrase", std::string(to_string(form))}});
+    }
     telemetry::counter* final_counter(end_reason reason) {
         return &with_.metrics.counter("loqa_stt_finals_total", "Utterances, by why they ended",
                                       {{"reason", std::string(to_string(reason))}});
@@ -443,6 +517,12 @@ private:
         with_.metrics.counter("loqa_stt_lost_frames_total", "Frames missing in the sequence of a session");
     telemetry::counter& implausible_ = with_.metrics.counter(
         "loqa_stt_implausible_total", "Readings thrown away because nobody can have said so much in that time");
+    telemetry::counter& ahead_ = with_.metrics.counter(
+        "loqa_stt_ahead_total", "Texts that were told before it was certain that they were whole");
+    telemetry::counter& unused_ms_ =
+        with_.metrics.counter("loqa_stt_unused_ms_total", "Time of readings that did not become a final transcript");
+    telemetry::counter& overruled_ = with_.metrics.counter(
+        "loqa_stt_overruled_total", "Readings with other words than those that were settled, which stayed");
     telemetry::histogram& endpoint_ms_ =
         with_.metrics.histogram("loqa_stt_endpoint_ms", "From the last speech to the decision that it was the end",
                                 telemetry::latency_buckets_ms);
@@ -455,11 +535,16 @@ private:
         final_counter(end_reason::speech_end), final_counter(end_reason::client_final),
         final_counter(end_reason::timeout), final_counter(end_reason::no_speech), final_counter(end_reason::cancelled)};
 
+    const std::array<telemetry::counter*, 4> endpoints_ = {
+        endpoint_counter(phrase::unknown), endpoint_counter(phrase::open), endpoint_counter(phrase::growable),
+        endpoint_counter(phrase::complete)};
+
     inbox inbox_;
     decoder decoder_;
     telemetry::rate_limited unreadable_, unsent_, full_;
 
-    std::map<std::string, ear> ears_;  // by session id
+    std::map<std::string, ear> ears_;           // by session id
+    std::map<std::string, notice> attentions_;  // other than idle
     std::map<std::string, steady_time> turned_away_;
     std::uint64_t utterances_ = 0;
 
@@ -473,6 +558,16 @@ service_options options_from(const config::stt_settings& settings) {
     service_options made;
     made.session.endpoint.threshold = static_cast<float>(settings.vad_threshold);
     made.session.endpoint.silence = settings.endpoint_silence;
+    made.session.usual = {.complete = settings.endpoint_complete,
+                          .growable = settings.endpoint_growable,
+                          .unknown = settings.endpoint_silence,
+                          .open = settings.endpoint_open};
+    made.session.asked = made.session.usual;
+    made.session.asked.unknown = std::max(settings.endpoint_silence, settings.answer_silence);
+    made.session.asked.open = std::max(settings.endpoint_open, settings.answer_silence);
+    made.session.speaking_threshold = static_cast<float>(std::max(settings.vad_threshold, settings.speaking_threshold));
+    made.session.speaking_onset = settings.speaking_onset;
+    made.decoder.partial_share = settings.partial_share;
     made.session.endpoint.max_utterance = settings.max_utterance;
     made.session.preroll = settings.preroll;
     made.session.interim = settings.publish_interim;

@@ -13,6 +13,7 @@
 #include "loqa/bus/connection.hpp"
 #include "loqa/config/config.hpp"
 #include "loqa/stt/recognizer.hpp"
+#include "loqa/stt/sentences.hpp"
 #include "loqa/stt/session.hpp"
 #include "loqa/telemetry/log.hpp"
 #include "loqa/telemetry/metrics.hpp"
@@ -22,6 +23,7 @@ namespace loqa::stt {
 
 struct service_options {
     session_options session;
+    decoder_options decoder;
     std::size_t max_sessions = 64;
     std::size_t queued_frames = 4096;  // newer ones are dropped and counted
     milliseconds grace{2000};          // for readings under way when the service ends; the process has 5 s in all
@@ -36,6 +38,7 @@ struct surroundings {
     telemetry::metrics& metrics;
     telemetry::tracer& tracer;
     telemetry::logger log;
+    phrase_judge judge = {};  // as sentences::judge(); without one every text is unknown
 };
 
 class service {

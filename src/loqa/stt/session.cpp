@@ -17,6 +17,15 @@ std::size_t samples_of(milliseconds duration) {
 
 std::int64_t frames_of(milliseconds duration) { return duration / audio::vad_frame_duration; }
 
+// Frames by which the detector sees the end of a word later than its loudness does, at most.
+constexpr std::int64_t detector_lag_frames = 6;
+
+// A reading that lacks so many frames of what may still be speech, but says the same as the one before it, is whole.
+constexpr std::int64_t agreed_frames = 2;
+
+// So much silence behind a word makes it clear to the recogniser.
+constexpr std::int64_t settling_frames = 3;
+
 }  // namespace
 
 std::string_view to_string(end_reason reason) {
@@ -124,31 +133,102 @@ result<void> session::step(audio::vad_frame samples, steady_time arrived) {
             preroll_.erase(preroll_.begin(), preroll_.end() - static_cast<std::ptrdiff_t>(most));
     }
 
+    if (now_) {
+        endpoint_.set_silence(patience_now());
+        now_->what.waited_for = patience_now();
+    }
     const auto event = endpoint_.push(*score);
     if (event == audio::endpoint_event::started) begin(arrived);
+    const auto loud = loudness_.push(samples);
     if (!now_) return {};
 
     const bool talking = endpoint_.speech_end() == endpoint_.frames();
-    if (talking) now_->what.speech_ended = arrived;
     now_->what.speech = endpoint_.speech_end() * audio::vad_frame_duration;
 
     if (event == audio::endpoint_event::ended) {
         finish(end_reason::speech_end);
-    } else if (event == audio::endpoint_event::cut_short) {
+        return {};
+    }
+    if (event == audio::endpoint_event::cut_short) {
         finish(end_reason::timeout);
-    } else if (event == audio::endpoint_event::paused) {
+        return {};
+    }
+    now_->clear = loud.has_value();
+    const bool fades = now_->loud && loud.has_value() && !*loud;
+    now_->loud = loud.value_or(talking);
+    if (now_->loud) now_->loud_end = endpoint_.frames();
+    if (talking && heard_end() == endpoint_.frames()) now_->what.speech_ended = arrived;
+    if (is_noise()) return {};
+    if ((fades || event == audio::endpoint_event::paused) && !covers(now_->asked_mark)) {
         ask(reading::ahead);
-    } else if (talking && options_.interim &&
-               endpoint_.frames() - now_->frames_at_reading >= frames_of(options_.partial_every)) {
+    } else if (!talking && !now_->reading && worth_another_look()) {
+        ask(reading::ahead);
+    } else if (talking && options_.partial_every.count() > 0 && !now_->reading &&
+               endpoint_.frames() - now_->asked_mark >= frames_of(options_.partial_every) && host_.spare()) {
         ask(reading::partial);
     }
     return {};
+}
+
+// A word that was read at its very end may be read better with some silence behind it, and there is time.
+bool session::worth_another_look() const {
+    const auto& read = now_->what.read;
+    if (!read || !read->heard || read->form == phrase::complete || read->form == phrase::growable) return false;
+    const auto end = heard_end();
+    return read->mark >= end && read->mark < end + settling_frames &&
+           endpoint_.frames() >= read->mark + settling_frames;
+}
+
+// The last frame that has anything to read in it. The detector takes the end of a word for speech for some frames more
+// than it lasts.
+std::int64_t session::heard_end() const {
+    const auto end = endpoint_.speech_end();
+    // Speech that goes on quietly is not for the loudness to judge.
+    return now_->clear && end - now_->loud_end <= detector_lag_frames ? std::min(end, now_->loud_end) : end;
+}
+
+bool session::is_noise() const { return endpoint_.voiced() < frames_of(options_.min_speech); }
+
+bool session::covers(std::int64_t mark) const { return mark >= heard_end(); }
+
+std::int64_t session::slack() const { return now_->agreed && !now_->clear ? agreed_frames : 0; }
+
+milliseconds session::patience_now() const {
+    const auto& waits = attention_ == attention::asking ? options_.asked : options_.usual;
+    const auto& read = now_->what.read;
+    if (is_noise()) return waits.unknown;
+    if (!read || !read->heard || !covers(read->mark + slack())) {
+        // Nobody is cut off before it is known what they said.
+        return now_->reading ? waits.open : waits.unknown;
+    }
+    if (attention_ == attention::asking && intent::yes_or_no(read->heard->text)) return waits.complete;
+    switch (read->form) {
+        case phrase::complete:
+            return waits.complete;
+        case phrase::growable:
+            return waits.growable;
+        case phrase::open:
+            return waits.open;
+        case phrase::unknown:
+            break;
+    }
+    return waits.unknown;
+}
+
+void session::attend(attention how) {
+    attention_ = how;
+    if (how == attention::speaking) {
+        endpoint_.set_onset(options_.speaking_threshold, options_.speaking_onset);
+    } else {
+        endpoint_.set_onset(options_.endpoint.threshold, options_.endpoint.onset);
+    }
 }
 
 void session::begin(steady_time arrived) {
     now_ = current{};
     now_->what = new_utterance(arrived);
     now_->unsent = std::exchange(preroll_, {});
+    loudness_.begin();
     if (!broken_) host_.on_started(now_->what);
 }
 
@@ -178,66 +258,102 @@ protocol::turn_headers session::next_turn() {
 }
 
 void session::ask(reading what) {
-    now_->frames_at_reading = endpoint_.frames();
-    if (what == reading::ahead) now_->ahead_mark = endpoint_.speech_end();
-    host_.submit(now_->what.number, std::exchange(now_->unsent, {}), what, endpoint_.speech_end());
+    now_->reading = true;
+    now_->asked_mark = endpoint_.frames();
+    host_.submit(now_->what.number, std::exchange(now_->unsent, {}), what, now_->asked_mark);
 }
 
 // The utterance is over. If what was said up to here is already read, or being read, that reading is the final one.
 void session::finish(end_reason reason) {
-    auto done = std::move(*now_);
-    now_.reset();
-    auto& of = done.what;
+    auto& of = now_->what;
     of.ended = clock_.steady();
     of.reason = reason;
-    of.mark = endpoint_.speech_end();
-    const bool too_short = endpoint_.voiced() < frames_of(options_.min_speech);
+    // Who is cut off in the middle of a word has said more than is in the last whole frame.
+    const bool talking = endpoint_.speech_end() == endpoint_.frames();
+    of.mark = talking ? endpoint_.frames() + 1 : heard_end();
+    of.overruled = now_->words.overruled();
+    const bool read_already = of.read && of.read->heard && of.read->mark + slack() >= of.mark;
+    const bool being_read = now_->reading && now_->asked_mark >= of.mark;
+    const bool too_short = is_noise();
+    auto done = std::move(*now_);
+    now_.reset();
     endpoint_.reset();
 
     if (too_short) {
-        host_.forget(of.number);
-        of.reason = end_reason::no_speech;
-        of.read.reset();
-        host_.on_final(of, {});
-    } else if (of.read && of.read->what == reading::ahead && of.read->mark == of.mark) {
-        host_.forget(of.number);
-        tell(of);
-    } else if (done.ahead_mark == of.mark) {
-        host_.hurry(of.number);
-        finishing_.push_back(std::move(of));
+        host_.forget(done.what.number);
+        done.what.reason = end_reason::no_speech;
+        done.what.read.reset();
+        host_.on_final(done.what, {});
+    } else if (read_already) {
+        host_.forget(done.what.number);
+        tell(done.what);
     } else {
-        host_.submit(of.number, std::move(done.unsent), reading::final, of.mark);
-        finishing_.push_back(std::move(of));
+        if (being_read) {
+            host_.hurry(done.what.number);
+        } else {
+            host_.submit(done.what.number, std::move(done.unsent), reading::final, done.what.mark);
+        }
+        finishing_.push_back({std::move(done.what), std::move(done.words)});
     }
 }
 
 bool session::take(const outcome& made) {
     if (now_ && now_->what.number == made.utterance) {
-        if (made.heard) {
-            now_->what.read = made;
-            if (options_.interim && !made.heard->text.empty() && made.heard->text != now_->partial_text) {
-                now_->partial_text = made.heard->text;
-                host_.on_partial(now_->what, *made.heard);
-            }
-        } else {
-            now_->ahead_mark.reset();  // read again at the end
-        }
+        consider(made);
         return true;
     }
-    const auto found = std::ranges::find(finishing_, made.utterance, &utterance::number);
+    const auto found =
+        std::ranges::find_if(finishing_, [&](const ending& each) { return each.what.number == made.utterance; });
     if (found == finishing_.end()) return false;
-    const bool is_last = made.what == reading::final || (made.what == reading::ahead && made.mark == found->mark);
-    if (!is_last) return true;
-    auto of = std::move(*found);
-    finishing_.erase(found);
-    host_.forget(of.number);
-    if (!made.heard) {
-        host_.on_failed(of, made.heard.error());
+    const bool is_last = made.what == reading::final || made.mark >= found->what.mark;
+    if (!is_last) {
+        found->what.unused_ms += to_ms(made.ended - made.began);
         return true;
     }
-    of.read = made;
-    tell(of);
+    auto done = std::move(*found);
+    finishing_.erase(found);
+    host_.forget(done.what.number);
+    if (!made.heard) {
+        host_.on_failed(done.what, made.heard.error());
+        return true;
+    }
+    done.what.read = made;
+    done.what.read->heard = done.words.take(*made.heard);
+    done.what.overruled = done.words.overruled();
+    tell(done.what);
     return true;
+}
+
+// A reading of an utterance that is not over, or not known to be.
+void session::consider(const outcome& made) {
+    now_->reading = made.mark < now_->asked_mark;
+    auto& of = now_->what;
+    if (of.read) of.unused_ms += to_ms(of.read->ended - of.read->began);
+    if (!made.heard) {
+        of.read.reset();
+        if (!now_->reading) now_->asked_mark = -1;  // read again at the end
+        return;
+    }
+    const auto before = of.read && of.read->heard ? of.read->heard->text : "";
+    of.read = made;
+    of.read->heard = now_->words.take(*made.heard);
+    const auto& heard = *of.read->heard;
+    now_->agreed = !heard.text.empty() && heard.text == before;
+
+    if (options_.interim && !heard.text.empty() && heard.text != now_->partial_text) {
+        now_->partial_text = heard.text;
+        host_.on_partial(of, heard);
+    }
+    const bool certain =
+        made.form == phrase::complete || now_->agreed || (made.what == reading::ahead && covers(made.mark));
+    if (certain && made.form != phrase::open && !heard.text.empty() && heard.text != now_->ahead_text &&
+        plausible(heard.text, of.speech)) {
+        now_->ahead_text = heard.text;
+        host_.on_ahead(of, heard);
+    }
+    endpoint_.set_silence(patience_now());
+    of.waited_for = patience_now();
+    if (endpoint_.due()) finish(end_reason::speech_end);
 }
 
 void session::tell(const utterance& of) {
@@ -256,7 +372,8 @@ steady_time session::deadline() const {
     if (closed_) return steady_time::max();
     // A stream that stops in the middle of a word: the silence after the last word may just not have been sent. A
     // network may hold frames back for as long as this, and they are still one utterance.
-    const auto stall = std::min(options_.client_timeout, std::max(milliseconds{1000}, 2 * options_.endpoint.silence));
+    const auto stall = std::min(options_.client_timeout,
+                                std::max({milliseconds{1000}, 2 * options_.usual.unknown, options_.usual.open}));
     // A client that sends a second at a time is quiet for a second in between.
     return last_frame_ + std::min(last_duration_, options_.client_timeout) + (now_ ? stall : options_.client_timeout);
 }
@@ -276,17 +393,17 @@ void session::tick(steady_time now) {
 void session::cancel(bool reading_too) {
     closed_ = true;
     if (now_) {
-        finishing_.push_back(std::move(now_->what));
+        finishing_.push_back({std::move(now_->what), {}});
         now_.reset();
         endpoint_.reset();
-        finishing_.back().ended = clock_.steady();
+        finishing_.back().what.ended = clock_.steady();
         call_off(finishing_.size() - 1);
     }
     while (reading_too && !finishing_.empty()) call_off(0);
 }
 
 void session::call_off(std::size_t index) {
-    auto of = std::move(finishing_[index]);
+    auto of = std::move(finishing_[index].what);
     finishing_.erase(finishing_.begin() + static_cast<std::ptrdiff_t>(index));
     host_.forget(of.number);
     of.reason = end_reason::cancelled;

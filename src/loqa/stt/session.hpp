@@ -16,19 +16,40 @@
 #include <vector>
 
 #include "loqa/audio/endpointer.hpp"
+#include "loqa/audio/loudness.hpp"
 #include "loqa/audio/resample.hpp"
 #include "loqa/audio/vad.hpp"
 #include "loqa/base/clock.hpp"
 #include "loqa/protocol/turn_headers.hpp"
 #include "loqa/stt/decoder.hpp"
+#include "loqa/stt/settling.hpp"
 
 namespace loqa::stt {
 
+// How long a silence ends an utterance, by what was said so far.
+struct patience {
+    milliseconds complete{64};  // a command that nothing can follow
+    milliseconds growable{96};  // a command that might go on
+    milliseconds unknown{500};  // nothing that is known
+    milliseconds open{1000};    // the beginning of a command; also while it is not known what was said
+};
+
+// What a session's owner is doing, as far as it changes how it is listened to.
+enum class attention : std::uint8_t {
+    idle,
+    speaking,  // Loqa speaks: only what is surely speech begins an utterance
+    asking,    // Loqa asked something: a yes or a no is all there will be, and people think before they say it
+};
+
 struct session_options {
     audio::endpointer_options endpoint;
-    milliseconds preroll{300};  // heard before the onset and still read
-    bool interim = true;        // tell partials
-    milliseconds partial_every{800};
+    patience usual;
+    patience asked{.unknown = milliseconds{800}, .open = milliseconds{1200}};
+    float speaking_threshold = 0.7F;
+    milliseconds speaking_onset{128};
+    milliseconds preroll{300};          // heard before the onset and still read
+    bool interim = true;                // tell partials
+    milliseconds partial_every{200};    // while somebody speaks, if the host has time for it; 0: not at all
     milliseconds client_timeout{3000};  // a client that is quiet for so long is gone
     milliseconds min_speech{96};        // less is a noise
 };
@@ -65,8 +86,11 @@ struct utterance {
     steady_time speech_ended;     // when the last frame with speech arrived
     steady_time ended;            // when the end was decided
     milliseconds speech{};        // from the onset to the end of speech
-    std::int64_t mark = 0;        // where its speech ended: a reading with this mark has all of it
+    std::int64_t mark = 0;        // where its speech ended: a reading with this mark or a later one has all of it
     std::optional<outcome> read;  // the latest reading; of the whole when the utterance is over
+    milliseconds waited_for{};    // the silence that would have ended it, or did
+    double unused_ms = 0;         // that went into readings which did not become the final one
+    std::size_t overruled = 0;    // readings that had other words than those that were settled
 };
 
 class session_host {
@@ -78,9 +102,12 @@ public:
     virtual void submit(std::uint64_t utterance, std::vector<float> samples, reading what, std::int64_t mark) = 0;
     virtual void hurry(std::uint64_t utterance) = 0;
     virtual void forget(std::uint64_t utterance) = 0;
+    virtual bool spare() const = 0;
 
     virtual void on_started(const utterance& of) = 0;
     virtual void on_partial(const utterance& of, const hypothesis& heard) = 0;
+    // If what follows is silence, this will be the final text. Nothing may be done yet that cannot be undone.
+    virtual void on_ahead(const utterance& of, const hypothesis& heard) = 0;
     virtual void on_final(const utterance& of, const hypothesis& heard) = 0;
     virtual void on_failed(const utterance& of, const error& why) = 0;
 };
@@ -94,6 +121,9 @@ public:
 
     // False when the outcome is not of this session.
     bool take(const outcome& made);
+
+    // From the next frame on; an utterance that has begun is waited for in the new way.
+    void attend(attention how);
 
     // When tick() has something to do next if no frame comes.
     steady_time deadline() const;
@@ -109,10 +139,21 @@ public:
 private:
     struct current {
         utterance what;
-        std::vector<float> unsent;               // not yet handed to the decoder
-        std::int64_t frames_at_reading = 0;      // the length when a reading was last asked for
-        std::optional<std::int64_t> ahead_mark;  // of the latest reading asked for in a pause
-        std::string partial_text;                // as last told
+        settling words;
+        std::vector<float> unsent;             // not yet handed to the decoder
+        std::int64_t asked_mark = -1;          // up to where a reading was last asked for; -1: none, or it failed
+        bool reading = false;                  // one is under way
+        std::int64_t loud_end = 0;             // in frames since the onset: the last that was as loud as speech
+        bool clear = false;                    // speech stands out of the background: loud_end means something
+        bool loud = true;                      // the last frame was
+        bool agreed = false;                   // the last two readings have the same words
+        std::string partial_text, ahead_text;  // as last told
+    };
+
+    // Over, and waiting for its final reading.
+    struct ending {
+        utterance what;
+        settling words;
     };
 
     void open_stream();
@@ -122,6 +163,13 @@ private:
     void begin(steady_time arrived);
     utterance new_utterance(steady_time began);
     void ask(reading what);
+    void consider(const outcome& made);
+    std::int64_t heard_end() const;
+    bool covers(std::int64_t mark) const;
+    std::int64_t slack() const;
+    bool is_noise() const;
+    bool worth_another_look() const;
+    milliseconds patience_now() const;
     void finish(end_reason reason);
     void end_empty(end_reason reason);
     void tell(const utterance& of);
@@ -134,12 +182,14 @@ private:
     const clock& clock_;
     session_host& host_;
     audio::endpointer endpoint_;
+    audio::loudness loudness_;
+    attention attention_ = attention::idle;
     std::optional<audio::resampler> resample_;
 
     std::vector<float> pending_;  // less than a frame of the detector
     std::vector<float> preroll_;
     std::optional<current> now_;
-    std::deque<utterance> finishing_;  // over, and waiting for their final reading
+    std::deque<ending> finishing_;
 
     bool closed_ = false;
     bool broken_ = false;         // the detector failed: the rest of the stream is not heard

@@ -40,8 +40,8 @@ struct endpoint_case {
 class Endpointing : public testing::TestWithParam<endpoint_case> {};
 
 TEST_P(Endpointing, SaysWhatHappenedInTheFrameInWhichItDid) {
-    // Pause 2 frames, silence 16 frames, utterance 63 frames.
-    endpointer decide({.silence = milliseconds{500}, .max_utterance = milliseconds{2016}});
+    // Pause 2 frames, as rooms with an echo want it, silence 16 frames, utterance 63 frames.
+    endpointer decide({.pause = milliseconds{64}, .silence = milliseconds{500}, .max_utterance = milliseconds{2016}});
     std::vector<happened> events;
     std::int64_t frame = 0;
     for (const auto& part : GetParam().stream) {
@@ -89,12 +89,37 @@ TEST(Endpointer, TheWaitCanBeShortenedForOneUtterance) {
     endpointer decide({});
     for (int i = 0; i < 10; ++i) decide.push(0.9F);
     decide.set_silence(milliseconds{96});
-    EXPECT_EQ(decide.push(0.1F), none);
     EXPECT_EQ(decide.push(0.1F), paused);
+    EXPECT_EQ(decide.push(0.1F), none);
     EXPECT_EQ(decide.push(0.1F), ended);
     for (int i = 0; i < 10; ++i) decide.push(0.9F);
     for (int i = 0; i < 15; ++i) EXPECT_NE(decide.push(0.1F), ended);
     EXPECT_EQ(decide.push(0.1F), ended);
+}
+
+TEST(Endpointer, AWaitThatIsShortenedMayBeOverAlready) {
+    endpointer decide({});
+    for (int i = 0; i < 10; ++i) decide.push(0.9F);
+    EXPECT_FALSE(decide.due());
+    for (int i = 0; i < 4; ++i) decide.push(0.1F);
+    EXPECT_FALSE(decide.due());
+    decide.set_silence(milliseconds{160});
+    EXPECT_FALSE(decide.due());
+    decide.set_silence(milliseconds{96});
+    EXPECT_TRUE(decide.due());
+    decide.push(0.9F);
+    EXPECT_FALSE(decide.due());
+}
+
+TEST(Endpointer, ABeginningCanBeMadeHarder) {
+    endpointer decide({});
+    decide.set_onset(0.8F, milliseconds{128});
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(decide.push(0.7F), none);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(decide.push(0.9F), none);
+    EXPECT_EQ(decide.push(0.9F), started);
+    EXPECT_EQ(decide.frames(), 4);
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(decide.push(0.6F), none);  // what has begun goes on as ever
+    EXPECT_EQ(decide.speech_end(), 24);
 }
 
 TEST(Endpointer, CountsWhatTheUtteranceIsMadeOf) {

@@ -36,7 +36,7 @@ protected:
     std::vector<seen> seen_;
     real_clock clock_;
     testing::stopwatch engine_;
-    decoder decoder_{engine_, clock_, [this](const outcome& made) {
+    decoder decoder_{engine_, clock_, {.partial_share = 1}, {}, [this](const outcome& made) {
                          std::lock_guard lock(mutex_);
                          seen_.push_back({made.utterance, made.what, made.mark,
                                           made.heard ? made.heard->text : made.heard.error().message});

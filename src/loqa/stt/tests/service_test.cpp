@@ -25,8 +25,9 @@ protected:
     }
 
     void start() {
-        auto made =
-            service::start(engine_, voices_, options_, {bus_, clock_, metrics_, tracer_, telemetry::logger::silent()});
+        auto made = service::start(engine_, voices_, options_,
+                                   {bus_, clock_, metrics_, tracer_, telemetry::logger::silent(),
+                                    [this](std::string_view) { return form_.load(); }});
         ASSERT_TRUE(made) << made.error().text();
         service_ = std::move(*made);
     }
@@ -76,6 +77,7 @@ protected:
     testing::loudness voices_;
     testing::stopwatch engine_;
     service_options options_;
+    std::atomic<phrase> form_ = phrase::unknown;
     std::int64_t sequence_ = 0;
     std::unique_ptr<service> service_;
 };
@@ -135,6 +137,40 @@ TEST_F(Service, TheHopsOfATurnAreChildrenOfItsRoot) {
         EXPECT_LE(each.start, each.end);
     }
     EXPECT_THAT(names, ElementsAre("stt.listen", "stt.endpoint", "stt.decode"));
+}
+
+TEST_F(Service, WhatIsProbablyAllIsToldAheadOfTheEnd) {
+    form_ = phrase::growable;
+    start();
+    send_pcm("a", speech_ + testing::sound(false, milliseconds{64}), {{"Loqa-Turn", std::string(32, 'a')}});
+    const auto ahead = bus_.wait_for("stt.text.ahead");
+    ASSERT_THAT(ahead, SizeIs(1));
+    EXPECT_THAT(bus_.published("stt.text.final"), IsEmpty());
+    EXPECT_TRUE(transcript(ahead[0]).partial);
+    const auto turn = protocol::read_turn(ahead[0].headers);
+    EXPECT_EQ(turn.turn_id, std::string(32, 'a'));
+    EXPECT_EQ(turn.audio, protocol::audio_form::pcm);
+    send_pcm("a", testing::sound(false, milliseconds{64}));
+    const auto found = bus_.wait_for("stt.text.final");
+    ASSERT_THAT(found, SizeIs(1));
+    EXPECT_EQ(transcript(found[0]).text, transcript(ahead[0]).text);
+    service_.reset();  // it counts after it has said so
+    EXPECT_THAT(metrics_.text(), HasSubstr("loqa_stt_endpoints_total{phrase=\"growable\"} 1"));
+    EXPECT_THAT(metrics_.text(), HasSubstr("loqa_stt_finals_total{reason=\"speech_end\"} 1"));
+}
+
+TEST_F(Service, AnAnswerToAQuestionIsListenedToInAnotherWay) {
+    options_.session.asked.unknown = milliseconds{64};  // no text of the fake's is a yes
+    options_.session.usual.unknown = seconds{5};
+    start();
+    ASSERT_TRUE(bus_.publish("session.state", encode(protocol::session_state{"asked", "t", "speaking", "yes_or_no"})));
+    send_json("asked", speech_ + silence_);
+    EXPECT_THAT(finals(1), ElementsAre(HasSubstr("asked: ")));
+    send_json("asked", speech_ + silence_);  // the question was answered
+    send_json("other", speech_ + silence_);
+    send_json("end", speech_, true);
+    EXPECT_THAT(finals(2), Contains(HasSubstr("end: ")));
+    EXPECT_THAT(bus_.published("stt.text.final"), SizeIs(2));
 }
 
 TEST_F(Service, NothingSaidAtAllIsSaid) {

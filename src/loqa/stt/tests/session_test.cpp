@@ -30,11 +30,13 @@ protected:
     }
     void hurry(std::uint64_t utterance) override { hurried_.push_back(utterance); }
     void forget(std::uint64_t) override {}
+    bool spare() const override { return spare_; }
     void on_started(const utterance& of) override {
         told_.push_back("started");
         turns_.push_back(of.turn);
     }
     void on_partial(const utterance&, const hypothesis& heard) override { told_.push_back("partial " + heard.text); }
+    void on_ahead(const utterance&, const hypothesis& heard) override { told_.push_back("ahead " + heard.text); }
     void on_final(const utterance& of, const hypothesis& heard) override {
         told_.push_back("final \"" + heard.text + "\" " + std::string(to_string(of.reason)));
         last_ = of;
@@ -57,16 +59,18 @@ protected:
 
     // What the decoder would say to the latest request.
     void answer(result<hypothesis> heard = hypothesis{"hello", 1}) { answer(requests_.back(), std::move(heard)); }
-    void answer(const request& to, result<hypothesis> heard = hypothesis{"hello", 1}) {
+    void answer(const std::string& text, phrase form) { answer(requests_.back(), hypothesis{text, 1}, form); }
+    void answer(const request& to, result<hypothesis> heard = hypothesis{"hello", 1}, phrase form = phrase::unknown) {
         auto& made = answers_.emplace_back();
         made.utterance = to.utterance;
         made.what = to.what;
         made.mark = to.mark;
         made.heard = std::move(heard);
+        made.form = form;
         if (!answers_at_once_) deliver();
     }
     void deliver() {
-        for (const auto& each : std::exchange(answers_, {})) EXPECT_TRUE(session_.take(each));
+        for (const auto& each : std::exchange(answers_, {})) session_.take(each);
     }
     void let_pass(milliseconds duration) {
         clock_.advance(duration);
@@ -84,11 +88,13 @@ protected:
     std::optional<utterance> last_;
     protocol::turn_headers client_turn_;
     bool answers_at_once_ = false;
+    bool spare_ = true;
     std::uint64_t utterances_ = 0;
 
     session_options options_ = [] {
         session_options made;
         made.interim = false;
+        made.partial_every = milliseconds{0};
         return made;
     }();
     session session_{"s", options_, voices_.start(), clock_, *this};
@@ -101,10 +107,9 @@ TEST_F(Session, WhatWasReadInThePauseIsFinalAtTheEndpoint) {
     ASSERT_THAT(requests_, SizeIs(1));
     EXPECT_EQ(requests_[0].what, reading::ahead);
     answer();
-    EXPECT_THAT(told_, ElementsAre("started"));
+    EXPECT_THAT(told_, ElementsAre("started", "ahead hello"));
     be_silent(milliseconds{500});
-    EXPECT_THAT(told_, ElementsAre("started", "final \"hello\" speech_end"));
-    EXPECT_THAT(requests_, SizeIs(1));
+    EXPECT_THAT(told_, ElementsAre("started", "ahead hello", "final \"hello\" speech_end"));
 }
 
 TEST_F(Session, TimesAreThoseOfTheFramesThatCarriedTheSpeech) {
@@ -124,7 +129,9 @@ TEST_F(Session, TimesAreThoseOfTheFramesThatCarriedTheSpeech) {
 
 TEST_F(Session, AReadingStillUnderWayAtTheEndpointBecomesTheFinalOne) {
     speak(milliseconds{640});
-    be_silent(milliseconds{640});
+    be_silent(milliseconds{900});
+    EXPECT_THAT(hurried_, IsEmpty());  // nobody is cut off before it is known what they said
+    be_silent(milliseconds{140});
     EXPECT_THAT(told_, ElementsAre("started"));
     EXPECT_THAT(hurried_, ElementsAre(1));
     EXPECT_THAT(requests_, SizeIs(1));
@@ -141,7 +148,8 @@ TEST_F(Session, AReadingFromBeforeSpeechWentOnIsNotTheFinalOne) {
     answer(early, hypothesis{"set a timer for", 1});
     EXPECT_THAT(told_, ElementsAre("started"));
     answer(hypothesis{"set a timer for ten minutes", 1});
-    EXPECT_THAT(told_, ElementsAre("started", "final \"set a timer for ten minutes\" speech_end"));
+    EXPECT_THAT(told_, ElementsAre("started", "ahead set a timer for ten minutes",
+                                   "final \"set a timer for ten minutes\" speech_end"));
 }
 
 TEST_F(Session, WhatCameBeforeTheOnsetIsReadToo) {
@@ -184,7 +192,7 @@ TEST_F(Session, AStreamThatHadItsFinalGetsNoOtherAtItsEnd) {
     deliver();
     be_silent(milliseconds{1000});
     end_stream();
-    EXPECT_THAT(told_, ElementsAre("started", "final \"hello\" speech_end"));
+    EXPECT_THAT(told_, ElementsAre("started", "ahead hello", "final \"hello\" speech_end"));
     EXPECT_TRUE(session_.over());
 }
 
@@ -198,9 +206,8 @@ TEST_F(Session, ACommandOf400MillisecondsIsHeard) {
     be_silent(milliseconds{1000});
     speak(milliseconds{400});
     be_silent(milliseconds{200});
-    answer(hypothesis{"stop", 1});
-    be_silent(milliseconds{500});
-    EXPECT_THAT(told_, ElementsAre("started", "final \"stop\" speech_end"));
+    answer("stop", phrase::growable);
+    EXPECT_THAT(told_, ElementsAre("started", "ahead stop", "final \"stop\" speech_end"));
 }
 
 TEST_F(Session, AClientThatStopsInTheMiddleOfSpeechIsNotWaitedForLong) {
@@ -237,6 +244,7 @@ TEST_F(Session, WhoNeverStopsIsCutOffAndHeardAgain) {
 
 TEST_F(Session, PartialsComeWhileThePersonSpeaksAndWhenTheyChange) {
     options_.interim = true;
+    options_.partial_every = milliseconds{800};
     session hears("s", options_, voices_.start(), clock_, *this);
     const auto speak_to = [&](bool loud, int frames) {
         for (int i = 0; i < frames; ++i) {
@@ -263,8 +271,8 @@ TEST_F(Session, PartialsComeWhileThePersonSpeaksAndWhenTheyChange) {
     speak_to(false, 3);
     read("set a timer");
     speak_to(false, 20);
-    EXPECT_THAT(told_,
-                ElementsAre("started", "partial set a", "partial set a timer", "final \"set a timer\" speech_end"));
+    EXPECT_THAT(told_, ElementsAre("started", "partial set a", "ahead set a", "partial set a timer",
+                                   "ahead set a timer", "final \"set a timer\" speech_end"));
 }
 
 TEST_F(Session, TheClientNamesTheTurnOfOneUtterance) {
@@ -275,7 +283,9 @@ TEST_F(Session, TheClientNamesTheTurnOfOneUtterance) {
     client_turn_.audio = protocol::audio_form::pcm;
     for (int i = 0; i < 2; ++i) {
         speak(milliseconds{640});
-        be_silent(milliseconds{200});
+        be_silent(milliseconds{60});
+        deliver();
+        be_silent(milliseconds{60});
         deliver();
         be_silent(milliseconds{500});
     }
@@ -343,9 +353,147 @@ TEST_F(Session, ADetectorThatFailsIsSaidOnceAndTriedAgainWithTheNextStream) {
     EXPECT_THAT(told_, ElementsAre("failed the detector is broken", "started"));
 }
 
+struct wait_case {
+    std::string name;
+    phrase form;
+    int waits_ms;  // from the end of speech
+};
+class SessionWaits : public Session, public ::testing::WithParamInterface<wait_case> {};
+
+TEST_P(SessionWaits, AsLongAsWhatWasSaidDeserves) {
+    const auto& [name, form, waits_ms] = GetParam();
+    be_silent(milliseconds{400});
+    speak(milliseconds{960});
+    be_silent(milliseconds{60});
+    ASSERT_THAT(requests_, SizeIs(1));
+    answer("something said", form);
+    const auto spoken = clock_.steady() - milliseconds{60};
+    while (!last_ && clock_.steady() - spoken < seconds{3}) be_silent(milliseconds{20});
+    ASSERT_TRUE(last_);
+    EXPECT_NEAR(to_ms(clock_.steady() - spoken), waits_ms, 52);  // frames of 20 and of 32 ms
+    EXPECT_EQ(last_->reason, end_reason::speech_end);
+}
+
+INSTANTIATE_TEST_SUITE_P(Phrases, SessionWaits,
+                         ::testing::Values(wait_case{"complete", phrase::complete, 64},
+                                           wait_case{"growable", phrase::growable, 96},
+                                           wait_case{"unknown", phrase::unknown, 500},
+                                           wait_case{"open", phrase::open, 1000}),
+                         [](const auto& test) { return test.param.name; });
+
+TEST_F(Session, APauseAfterTheBeginningOfACommandIsNoEnd) {
+    speak(milliseconds{640});
+    be_silent(milliseconds{60});
+    answer("set a timer for", phrase::open);
+    be_silent(milliseconds{640});
+    speak(milliseconds{640});
+    be_silent(milliseconds{60});
+    answer("set a timer for ten minutes", phrase::growable);
+    be_silent(milliseconds{100});
+    EXPECT_THAT(told_, ElementsAre("started", "ahead set a timer for ten minutes",
+                                   "final \"set a timer for ten minutes\" speech_end"));
+}
+
+TEST_F(Session, AReadingThatComesLateEndsWhatHasBeenSilentForLongEnough) {
+    speak(milliseconds{640});
+    be_silent(milliseconds{300});
+    EXPECT_THAT(told_, ElementsAre("started"));
+    answer("what time is it", phrase::growable);  // and no other frame
+    EXPECT_THAT(told_, ElementsAre("started", "ahead what time is it", "final \"what time is it\" speech_end"));
+}
+
+TEST_F(Session, ACommandThatWentOnIsNotEndedByWhatItWasBefore) {
+    speak(milliseconds{640});
+    be_silent(milliseconds{40});
+    answer("turn on the lights", phrase::growable);
+    speak(milliseconds{320});
+    told_.clear();
+    be_silent(milliseconds{300});  // and its reading is not there yet
+    EXPECT_THAT(told_, IsEmpty());
+    answer("turn on the lights in the", phrase::open);
+    be_silent(milliseconds{300});
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(Session, WhatIsNotUnderstoodIsReadAgainWithSomeSilenceBehindIt) {
+    speak(milliseconds{640});
+    be_silent(milliseconds{40});
+    answer("turn on the light is", phrase::open);
+    be_silent(milliseconds{120});
+    ASSERT_THAT(requests_, SizeIs(2));
+    EXPECT_GE(requests_[1].mark, requests_[0].mark + 3);
+    answer("turn on the lights", phrase::growable);
+    EXPECT_THAT(told_, ElementsAre("started", "ahead turn on the lights", "final \"turn on the lights\" speech_end"));
+}
+
+TEST_F(Session, AfterAQuestionAYesIsEnoughAndOthersAreWaitedForLonger) {
+    session_.attend(attention::asking);
+    speak(milliseconds{320});
+    be_silent(milliseconds{100});
+    answer("Yes.", phrase::unknown);
+    EXPECT_THAT(told_, ElementsAre("started", "ahead Yes.", "final \"Yes.\" speech_end"));
+    told_.clear();
+    speak(milliseconds{640});
+    be_silent(milliseconds{60});
+    answer("the one in the hall", phrase::unknown);
+    be_silent(milliseconds{600});
+    EXPECT_THAT(told_, ElementsAre("started", "ahead the one in the hall"));
+    be_silent(milliseconds{300});
+    EXPECT_THAT(told_, SizeIs(3));
+}
+
+TEST_F(Session, WhileLoqaSpeaksAShortSoundIsNoSpeech) {
+    session_.attend(attention::speaking);
+    speak(milliseconds{80});
+    be_silent(milliseconds{100});
+    EXPECT_THAT(told_, IsEmpty());
+    speak(milliseconds{200});
+    EXPECT_THAT(told_, ElementsAre("started"));
+    be_silent(milliseconds{100});
+    answer("stop", phrase::growable);
+    session_.attend(attention::idle);
+    be_silent(milliseconds{100});
+    speak(milliseconds{100});
+    EXPECT_EQ(told_.back(), "started");
+}
+
+TEST_F(Session, ReadsWhileThePersonSpeaksWhenThereIsTime) {
+    options_.partial_every = milliseconds{192};
+    session hears("s", options_, voices_.start(), clock_, *this);
+    const auto speak_frames = [&](int frames) {
+        for (int i = 0; i < frames; ++i)
+            hears.hear({"s", 0, 16'000, 1, testing::sound(true, milliseconds{32}), false, {}, clock_.steady()});
+    };
+    const auto read = [&](const std::string& text, phrase form) {
+        outcome made;
+        made.utterance = requests_.back().utterance;
+        made.what = requests_.back().what;
+        made.mark = requests_.back().mark;
+        made.heard->text = text;
+        made.form = form;
+        hears.take(made);
+    };
+    spare_ = false;
+    speak_frames(10);
+    EXPECT_THAT(requests_, IsEmpty());
+    spare_ = true;
+    speak_frames(1);
+    ASSERT_THAT(requests_, SizeIs(1));
+    EXPECT_EQ(requests_[0].what, reading::partial);
+    EXPECT_EQ(requests_[0].mark, 11);
+    speak_frames(10);
+    EXPECT_THAT(requests_, SizeIs(1));  // one at a time
+    read("turn on the lights", phrase::growable);
+    EXPECT_THAT(told_, ElementsAre("started"));
+    speak_frames(1);
+    ASSERT_THAT(requests_, SizeIs(2));
+    read("turn on the lights", phrase::growable);
+    EXPECT_THAT(told_, ElementsAre("started", "ahead turn on the lights"));  // two readings agree
+}
+
 TEST_F(Session, CancelEndsWhatIsBeingSaidAndLetsReadingsFinish) {
     speak(milliseconds{640});
-    be_silent(milliseconds{640});
+    be_silent(milliseconds{1040});
     speak(milliseconds{200});
     told_.clear();
     session_.cancel(false);
