@@ -39,6 +39,25 @@ std::optional<spoken_answer> actor::objection(const intent::command& command, co
     return with_.home->objection(command.what, who);
 }
 
+std::optional<std::string> actor::preview(const std::vector<intent::command>& commands, const asker& who) const {
+    std::string all;
+    for (const auto& command : commands) {
+        if (handlers_.takes(command.what.intent)) return std::nullopt;
+        if (const auto why = objection(command, who)) return why->text;
+        std::optional<std::string> words;
+        if (command.later()) {
+            words = promise_of(command, with_.clock.wall());
+        } else {
+            words = with_.own.preview(command.what, who);
+            if (!words && with_.home != nullptr) words = with_.home->preview(command.what, who);
+        }
+        if (!words) return std::nullopt;
+        if (!all.empty() && !words->empty()) all += ' ';
+        all += *words;
+    }
+    return all;
+}
+
 // Sets a timer for each command that is for later, or for none. The apology, if it could not.
 std::optional<spoken_answer> actor::promise_all(deed& what, const asker& who) const {
     std::vector<std::int64_t> set;

@@ -57,6 +57,9 @@ public:
     // Why a command cannot be done as things stand, as far as that is known before trying.
     std::optional<spoken_answer> objection(const intent::command& command, const asker& who) const;
 
+    // What go_on() would say if all goes well, without doing anything; nothing when only doing it can tell.
+    std::optional<std::string> preview(const std::vector<intent::command>& commands, const asker& who) const;
+
     intent_handlers& handlers() { return handlers_; }
     const intent_handlers& handlers() const { return handlers_; }
 

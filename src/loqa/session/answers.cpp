@@ -31,6 +31,16 @@ spoken_answer change_volume(const intent::recognized& what, const asker& who) {
 
 std::optional<spoken_answer> answers::answer_for(const intent::recognized& what, const asker& who) {
     if (auto given = timers_.answer_for(what, who)) return given;
+    return words_for(what, who);
+}
+
+std::optional<std::string> answers::preview(const intent::recognized& what, const asker& who) const {
+    if (auto given = timers_.preview(what, who)) return given;
+    const auto given = words_for(what, who);
+    return given ? std::optional(given->text) : std::nullopt;
+}
+
+std::optional<spoken_answer> answers::words_for(const intent::recognized& what, const asker& who) const {
     const auto& name = what.intent;
     const auto now = local_time(clock_.wall());
     if (name == "HassGetCurrentTime") return spoken_answer{.text = fmt::format("It is {}.", say_time(now))};

@@ -20,9 +20,15 @@ public:
     // Nothing when no intent of this name is answered here.
     std::optional<spoken_answer> answer_for(const intent::recognized& what, const asker& who);
 
+    // The words alone, without any effect; nothing when they cannot be known.
+    std::optional<std::string> preview(const intent::recognized& what, const asker& who) const;
+
     static spoken_answer not_understood(const intent::miss& why);
 
 private:
+    // What is answered by words alone.
+    std::optional<spoken_answer> words_for(const intent::recognized& what, const asker& who) const;
+
     const clock& clock_;
     timer_answers timers_;
 };

@@ -17,7 +17,6 @@ using protocol::json;
 namespace {
 
 constexpr std::size_t remembered_sessions = 256;
-constexpr seconds yes_awaited{30};  // after a question of ours
 // A speaker that was sent samples and says nothing of them: the turn ends without knowing when they were heard.
 constexpr milliseconds playback_patience{500};
 // Twice the longest a span waits for others of its batch, and the way over the bus.
@@ -58,6 +57,7 @@ conductor::conductor(conductor_config config, parts with, std::shared_ptr<const 
       interpreter_(std::move(interpreter)),
       answers_(with_.clock, with_.timers),
       actor_({with_.clock, with_.bus, with_.timers, with_.tracer, answers_, with_.home}),
+      speculation_(with_.bus, with_.metrics, config_.default_voice),
       components_(with_.clock, config_.required_components),
       unreadable_(with_.log, with_.clock),
       late_(with_.metrics.counter("loqa_session_late_total", "Messages for turns that were over")),
@@ -71,9 +71,10 @@ conductor::conductor(conductor_config config, parts with, std::shared_ptr<const 
     : conductor(std::move(config), std::move(with), std::move(interpreter), nullptr) {}
 
 std::vector<std::string> conductor::work_subjects() {
-    return {subject_of(subject::stt_final),     subject_of(subject::stt_started),  subject_of(subject::stt_error),
-            subject_of(subject::timer_start),   subject_of(subject::timer_cancel), subject_of(subject::timers_list),
-            subject_of(subject::timers_cancel), subject_of(subject::trace_get),    subject_of(subject::readiness_get)};
+    return {subject_of(subject::stt_final),    subject_of(subject::stt_ahead),     subject_of(subject::stt_started),
+            subject_of(subject::stt_error),    subject_of(subject::timer_start),   subject_of(subject::timer_cancel),
+            subject_of(subject::timers_list),  subject_of(subject::timers_cancel), subject_of(subject::trace_get),
+            subject_of(subject::readiness_get)};
 }
 
 std::vector<std::string> conductor::broadcast_subjects() {
@@ -87,6 +88,7 @@ std::string conductor::own_subject() const { return actor_.handlers().inbox(); }
 
 void conductor::handle(const bus::message& m) {
     if (m.subject == subject::stt_final) return on_final(m);
+    if (m.subject == subject::stt_ahead) return on_ahead(m);
     if (m.subject == subject::stt_started) return on_speech_started(m);
     if (m.subject == subject::stt_error) return on_stt_error(m);
     if (m.subject == subject::tts_started) return on_tts_started(m);
@@ -106,14 +108,6 @@ void conductor::handle(const bus::message& m) {
         return;
     }
     if (m.subject.starts_with(subject::component_status)) return on_component_status(m);
-}
-
-template <class T>
-std::optional<T> conductor::read(const bus::message& m) {
-    auto message = protocol::decode<T>(m.payload);
-    if (message) return std::move(*message);
-    refuse(m, message.error());
-    return std::nullopt;
 }
 
 void conductor::refuse(const bus::message& m, const error& why) {
@@ -235,6 +229,7 @@ void conductor::decide(turn& t, const std::string& heard, const std::string& stt
     if (const auto why = actor_.objection(commands.front(), asker_of(t))) return reply(t, *why);
     memory.asked_about = commands;
     memory.asked_at = with_.clock.steady();
+    t.expects_answer = true;
     reply(t, {.text = understood->question});
 }
 
@@ -304,6 +299,7 @@ void conductor::go_on(turn& t) {
         if (done.ask) {
             memory.asked_about = done.commands;
             memory.asked_at = with_.clock.steady();
+            t.expects_answer = true;
         } else {
             memory.before = {.commands = done.commands, .said_at = done.began};
         }
@@ -363,6 +359,7 @@ void conductor::speak(turn& t, const spoken_answer& answer) {
 }
 
 void conductor::request_speech(turn& t) {
+    if (t.at != state::speaking && t.headers.age) speculation_.settle(t.id, t.reply);
     t.at = state::speaking;
     t.requested_at = with_.clock.steady();
     t.phase_deadline = std::min(t.deadline, t.requested_at + config_.tts_timeout);
@@ -373,7 +370,9 @@ void conductor::request_speech(turn& t) {
                                                    .target = t.target,
                                                    .trace_id = t.trace.trace_id}),
             &t);
-    publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "speaking"}), &t);
+    const auto* expects = t.expects_answer ? "yes_or_no" : "";
+    publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "speaking", expects}),
+            &t);
 }
 
 conductor::turn* conductor::turn_of(const std::string& session_id, const bus::message& m) {
@@ -576,6 +575,7 @@ void conductor::degrade(const turn& t, const std::string& stage, const std::stri
 void conductor::end(turns::iterator which, const std::string& outcome) {
     turn t = std::move(which->second);
     turns_.erase(which);
+    speculation_.forget(t.id);
     active_.set(static_cast<double>(turns_.size()));
 
     // "Repeat that" means what was heard: not what was called off before it sounded.

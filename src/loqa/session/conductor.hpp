@@ -25,6 +25,7 @@
 #include "loqa/session/answers.hpp"
 #include "loqa/session/components.hpp"
 #include "loqa/session/house_answers.hpp"
+#include "loqa/session/speculation.hpp"
 #include "loqa/session/traces.hpp"
 #include "loqa/store/event_store.hpp"
 #include "loqa/telemetry/log.hpp"
@@ -82,6 +83,8 @@ public:
     std::size_t active_turns() const { return turns_.size(); }
 
 private:
+    static constexpr seconds yes_awaited{30};  // after a question of ours
+
     conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter,
               const intent::live_interpreter* live);
 
@@ -97,6 +100,7 @@ private:
         std::string heard, reply, intent, target, privacy, area;
         bool apology = false;
         bool beep = false;  // instead of the reply's words
+        bool expects_answer = false;
         std::string reason;
         bool played = false;
         bool synthesised = false;
@@ -116,6 +120,7 @@ private:
     using turns = std::map<std::string, turn>;  // by session; references stay valid while others come and go
 
     void on_speech_started(const bus::message& m);
+    void on_ahead(const bus::message& m);
     void on_final(const bus::message& m);
     void on_stt_error(const bus::message& m);
     void on_tts_started(const bus::message& m);
@@ -140,6 +145,7 @@ private:
     void on_declare(const bus::message& m);
     void run_later(const timers::timer& t);
     void reply(turn& t, const spoken_answer& answer);
+    std::string words_ahead(const turn& t, const std::string& heard);
     void speak(turn& t, const spoken_answer& answer);
     void request_speech(turn& t);
     void lose(turn& t, const std::string& reason, const std::string& message);
@@ -152,7 +158,12 @@ private:
     void hush(const turn& by);
 
     template <class T>
-    std::optional<T> read(const bus::message& m);
+    std::optional<T> read(const bus::message& m) {
+        auto message = protocol::decode<T>(m.payload);
+        if (message) return std::move(*message);
+        refuse(m, message.error());
+        return std::nullopt;
+    }
     void publish(std::string_view subject, const std::string& payload, const turn* t = nullptr);
     void respond(const bus::message& request, const std::string& payload);
     void refuse(const bus::message& m, const error& why);
@@ -170,6 +181,7 @@ private:
     std::shared_ptr<const intent::interpreter> interpreter_;  // when it is not live
     answers answers_;
     actor actor_;
+    speculation speculation_;
     components components_;
     recent_traces traces_;
     std::vector<bus::message> waiting_for_traces_;

@@ -62,6 +62,21 @@ protected:
         hear(subject::stt_final, protocol::transcript{.session_id = session, .text = text, .reason = reason},
              headers(turn, form));
     }
+    void begin_to_speak(const std::string& session = "s", const std::string& turn = "t") {
+        hear(subject::stt_started, protocol::speech_started{.session_id = session}, headers(turn));
+    }
+    void say_so_far(const std::string& text, const std::string& session = "s", const std::string& turn = "t") {
+        hear(subject::stt_ahead, protocol::transcript{.session_id = session, .text = text, .partial = true},
+             headers(turn));
+    }
+    std::vector<std::string> prepared() {
+        std::vector<std::string> texts;
+        for (const auto& r : sent<protocol::tts_prepare>(subject::tts_prepare)) texts.push_back(r.text);
+        return texts;
+    }
+    double counted(const std::string& outcome) {
+        return metrics.counter("loqa_session_speculations_total", "", {{"outcome", outcome}}).value();
+    }
     void speak(const std::string& session = "s", const std::string& turn = "t") {
         hear(subject::tts_started, protocol::tts_started{.session_id = session}, headers(turn));
         hear(subject::tts_done, protocol::tts_done{.session_id = session, .completed = true}, headers(turn));
@@ -115,6 +130,67 @@ TEST_F(Conductor, ASpokenQuestionIsAnsweredAndTheTurnEnds) {
     EXPECT_EQ(ended.intent, "HassStartTimer");
     EXPECT_DOUBLE_EQ(ended.stages_ms.at("stt"), 80);
     EXPECT_EQ(turns->active_turns(), 0u);
+}
+
+TEST_F(Conductor, WhatIsHeardAheadIsMadeReadyAndNothingElseHappens) {
+    begin_to_speak();
+    const auto before = bus.published(">").size();
+    say_so_far("set a timer for ten minutes");
+    EXPECT_THAT(prepared(), ElementsAre("Timer set for 10 minutes."));
+    EXPECT_EQ(bus.published(">").size(), before + 1);
+    EXPECT_TRUE(timers->list()->empty());
+    EXPECT_THAT(spoken(), ElementsAre());
+
+    say("set a timer for ten minutes");
+    EXPECT_THAT(spoken(), ElementsAre("Timer set for 10 minutes."));
+    EXPECT_EQ(timers->list()->size(), 1u);
+    EXPECT_EQ(counted("hit"), 1);
+}
+
+TEST_F(Conductor, NothingOfAGuessThatWasWrongIsSaidOrDone) {
+    begin_to_speak();
+    say_so_far("set a timer for ten minutes");
+    say_so_far("cancel all timers");
+    say_so_far("set a timer for ten minutes and thirty seconds");
+    EXPECT_TRUE(timers->list()->empty());
+    say("what day is it");
+    EXPECT_EQ(prepared().size(), 3u);
+    ASSERT_EQ(spoken().size(), 1u);
+    EXPECT_THAT(spoken().front(), HasSubstr("Today is"));
+    EXPECT_TRUE(timers->list()->empty());
+    EXPECT_EQ(counted("hit"), 0);
+    EXPECT_EQ(counted("miss"), 1);
+    speak();
+    EXPECT_THAT(outcomes(), ElementsAre("answered"));
+}
+
+TEST_F(Conductor, AGuessForATurnThatIsOverOrAnotherIsNothing) {
+    say_so_far("what time is it");
+    begin_to_speak();
+    say_so_far("what time is it", "s", "another");
+    say("stop");
+    say_so_far("what time is it");
+    EXPECT_THAT(prepared(), ElementsAre());
+    EXPECT_THAT(spoken(), ElementsAre());
+}
+
+TEST_F(Conductor, TheSameGuessIsMadeReadyOnce) {
+    begin_to_speak();
+    say_so_far("what day is it");
+    say_so_far("what day is it");
+    say_so_far("what day is it today");
+    EXPECT_EQ(prepared().size(), 1u);
+}
+
+TEST_F(Conductor, WhatIsSaidOfASessionIsHeardAheadAsItWillBe) {
+    say("what day is it");
+    speak();
+    bus.forget_published();
+    begin_to_speak("s", "u");
+    say_so_far("repeat that", "s", "u");
+    say("repeat that", "s", "u");
+    EXPECT_EQ(prepared(), spoken());
+    EXPECT_EQ(counted("hit"), 1);
 }
 
 TEST_F(Conductor, TheAnswersHeadersCarryTurnTraceAndWhatIsLeftOfItsTime) {
