@@ -1,6 +1,11 @@
 #!/usr/bin/env python3
 """End of speech to first audible sample, on real models, in real time.
 
+`--set commands` (the default) speaks single commands, `--set pauses` commands with a pause inside, which have to be kept
+whole, `--set satellites` one more satellite at a time until they slow each other down, `--set noise` no speech at all,
+which has to yield no word. `--noise fan@20` puts a background behind them, 20 dB below the speech. A run speaks a sample
+that lasts under four minutes, the voices taking turns; `--all` speaks every command in every voice.
+
 Commands are spoken by synthesisers of different kinds and streamed to a running Loqa in frames of 20 ms, each sent when
 a microphone would have it. The client never marks the end of an utterance: silence goes on, and Loqa has to find out.
 All times are of this one process's monotonic clock:
@@ -11,30 +16,36 @@ All times are of this one process's monotonic clock:
                   would play it then.
 
 Between them lies everything a person waits for, the endpointing included. The parts are Loqa's own figures: the stages
-of session.ended (each counted from the one before it; stt and first_chunk from the end of speech as the voice detector
-saw it), and the spans of the turns' traces. A round trip to the bus server and back, measured by the same client in the
+of session.ended (each counted from the one before it; stt and first_chunk from the end of speech as Loqa heard it), the
+moments when the client saw the transcript and the first samples, and the spans of the turns' traces. A round trip to the bus server and back, measured by the same client in the
 same run, is the floor that shows how fast the machine was.
 """
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
+sys.path.insert(0, str(REPOSITORY / "bench"))
 
 import client  # noqa: E402
 import pcm  # noqa: E402
 import spoken  # noqa: E402
+import utterances  # noqa: E402
 import voices  # noqa: E402
 from bus import Bus, Message  # noqa: E402
 from local_loqa import Instance  # noqa: E402
@@ -42,20 +53,6 @@ from local_loqa import Instance  # noqa: E402
 RESULTS = REPOSITORY / "bench" / "RESULTS.md"
 OWN_VOICE = "piper"
 VOICES = (*voices.ALL, OWN_VOICE)
-COMMANDS = (
-    "what time is it",
-    "what is the date today",
-    "what day is it",
-    "tell me the time",
-    "set a timer for ten minutes",
-    "set a timer for forty five seconds",
-    "start a timer for one hour and thirty minutes",
-    "set a kitchen timer for twelve minutes",
-    "how much time is left on my timer",
-    "cancel my timer",
-    "cancel all timers",
-    "thank you",
-)
 FLOOR_ROUND_TRIPS = 500
 ANSWER_WITHIN_S = 8.0
 
@@ -68,6 +65,10 @@ class Measured:
     outcome: str = "no answer"
     total_ms: float | None = None  # end of speech to first audible
     lead_in_ms: float | None = None  # near-silence before the first audible sample of the answer
+    final_ms: float | None = None  # end of speech to the transcript
+    samples_ms: float | None = None  # end of speech to the first samples, audible or not
+    speech_s: float = 0.0
+    finals: int = 0
     session_id: str = ""
     stages_ms: dict[str, float] = field(default_factory=dict)  # from session.ended
     hops_ms: dict[str, float] = field(default_factory=dict)  # spans of the turn's trace
@@ -91,6 +92,7 @@ class Listener:
         self._bus = bus
         self._satellite = satellite
         self.audible_at: float | None = None
+        self.first_at: float | None = None
         self.lead_in_ms = 0.0
 
     def listen_until(self, deadline: float) -> None:
@@ -101,6 +103,7 @@ class Listener:
     def _take(self, message: Message) -> None:
         if self.audible_at is not None:
             return
+        self.first_at = self.first_at or message.arrived
         rate = int(message.headers["Loqa-Rate"])
         quiet = pcm.first_audible(message.data)
         self.lead_in_ms += (len(message.data) // 2 if quiet is None else quiet) * 1000 / rate
@@ -110,11 +113,35 @@ class Listener:
             self._bus.publish("playback.started", {"session_id": name, "target": name})
 
 
-def measure(bus: Bus, voice: str, command: str, clip: pcm.Clip) -> Measured:
+@dataclass
+class Spoken:
+    """One utterance, with what is behind it."""
+
+    voice: str
+    command: str
+    clip: pcm.Clip  # from the first frame that is sent to long after the end
+    end_of_speech: int  # in samples
+    speech_s: float
+
+
+def utter(voice: str, command: str, speech: pcm.Clip, noise: utterances.Noise | None) -> Spoken:
+    speech = utterances.trimmed(speech)
+    lead = pcm.silence(utterances.LEAD_S, speech.rate_hz)
+    clip = lead + speech + pcm.silence(ANSWER_WITHIN_S, speech.rate_hz)
+    return Spoken(
+        voice,
+        command,
+        noise.under(clip, speech) if noise else clip,
+        len(lead.samples()) + len(speech.samples()) - 1,
+        speech.seconds,
+    )
+
+
+def measure(bus: Bus, what: Spoken) -> Measured:
     """One utterance in a session of its own, from its first frame to the end of its turn."""
-    assert clip.channels == 1
-    result = Measured(voice, command)
-    end_frame = pcm.end_of_speech(clip) // (clip.frame_bytes() // 2)
+    clip = what.clip
+    result = Measured(what.voice, what.command, speech_s=what.speech_s)
+    end_frame = what.end_of_speech // (clip.frame_bytes() // 2)
     finals = bus.subscribe("stt.text.final")
     with client.Satellite(bus) as satellite:
         name = result.session_id = satellite.session_id
@@ -122,19 +149,24 @@ def measure(bus: Bus, voice: str, command: str, clip: pcm.Clip) -> Measured:
         end_of_speech = 0.0
         ended: dict | None = None
         start = time.monotonic()
-        for i, frame in enumerate((clip + pcm.silence(ANSWER_WITHIN_S, clip.rate_hz)).frames()):
+        for i, frame in enumerate(clip.frames()):
             listener.listen_until(start + (i + 1) * pcm.FRAME_MS / 1000)
             if i == end_frame:
                 end_of_speech = time.monotonic()
             bus.publish(f"audio.pcm.{name}", frame, client.audio_headers(name, i, clip))
-            ended = ended or next((m.json() for m in satellite.ended.drain() if m.session_id == name), None)
+            ended = next((m.json() for m in satellite.ended.drain() if m.session_id == name), None) or ended
             if ended and i >= end_frame:
                 result.heard, result.outcome, result.stages_ms = ended["heard"], ended["outcome"], ended["stages_ms"]
                 break
         finals.close()
-        result.cut_off = any(m.arrived < end_of_speech for m in finals.drain() if m.session_id == name)
+        own = [m for m in finals.drain() if m.session_id == name]
+        result.finals = len(own)
+        result.cut_off = any(m.arrived < end_of_speech for m in own)
+        if own and not result.cut_off:
+            result.final_ms = (own[0].arrived - end_of_speech) * 1000
         if listener.audible_at is not None and not result.cut_off:
             result.total_ms = (listener.audible_at - end_of_speech) * 1000
+            result.samples_ms = (listener.first_at - end_of_speech) * 1000
             result.lead_in_ms = listener.lead_in_ms
     return result
 
@@ -209,20 +241,92 @@ def revision() -> str:
     return described.stdout.strip() or "unknown revision"
 
 
-def report(results: list[Measured], floor: list[float], at_start: str) -> str:
+def free_ports(count: int) -> int:
+    """The first of so many that follow each other and are free now."""
+    for first in range(21_000, 60_000, count):
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    raise RuntimeError("no free ports")
+
+
+class Watched:
+    """What Loqa itself counts, and what the system counts of its processes."""
+
+    PROGRAMS = ("loqad", "loqa-stt", "loqa-tts", "nats-server")
+
+    def __init__(self, instance: Instance, port: int) -> None:
+        self._instance = instance
+        self._urls = [f"http://127.0.0.1:{port + offset}/metrics" for offset in range(3)]
+        self._cpu = self._cpu_s()
+        self._counters = self.counters()
+
+    def counters(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for url in self._urls:
+            with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+                for line in answer.read().decode().splitlines():
+                    name, _, value = line.rpartition(" ")
+                    if name and not line.startswith("#"):
+                        found[name] = found.get(name, 0.0) + float(value)
+        return found
+
+    def since(self, name: str) -> float:
+        """By how much a counter, all its labels together, has grown."""
+        now = self.counters()
+        return sum(
+            value - self._counters.get(key, 0.0) for key, value in now.items() if key.partition("{")[0] == name
+        )
+
+    def labelled(self, name: str) -> dict[str, float]:
+        now = self.counters()
+        return {
+            key.partition("{")[2].rstrip("}"): value - self._counters.get(key, 0.0)
+            for key, value in now.items()
+            if key.partition("{")[0] == name
+        }
+
+    def _cpu_s(self) -> dict[str, float]:
+        ticks = os.sysconf("SC_CLK_TCK")
+        found = {}
+        for program in self.PROGRAMS:
+            fields = Path(f"/proc/{self._instance.pid(program)}/stat").read_text().rpartition(")")[2].split()
+            found[program] = (int(fields[11]) + int(fields[12])) / ticks
+        return found
+
+    def cpu_s(self) -> dict[str, float]:
+        return {program: value - self._cpu[program] for program, value in self._cpu_s().items()}
+
+    def memory_mb(self) -> dict[str, float]:
+        found = {}
+        for program in self.PROGRAMS:
+            status = Path(f"/proc/{self._instance.pid(program)}/status").read_text()
+            found[program] = int(status.split("VmRSS:")[1].split()[0]) / 1024
+        return found
+
+
+def head(at_start: str, about: str) -> list[str]:
+    return [f"## {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {revision()}: {about}", "", f"{at_start}.", ""]
+
+
+def report(results: list[Measured], floor: list[float], at_start: str, watched: Watched, about: str) -> str:
     answered = [result for result in results if result.total_ms is not None]
-    lines = [
-        f"## {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {revision()}",
-        "",
-        f"{at_start}. {len(results)} utterances: {len({r.command for r in results})} commands, "
+    lines = head(at_start, about)
+    lines += [
+        f"{len(results)} utterances: {len({r.command for r in results})} commands, "
         f"{len({r.voice for r in results})} voices, in real time, end never marked.",
         "",
     ]
     if answered:
         total = Summary.of([result.total_ms for result in answered])
         lines += [TABLE_HEAD, total.row("**end of speech → first audible sample**")]
-        stages = sorted({name for result in answered for name in result.stages_ms})
-        for stage in stages:
+        lines.append(Summary.of([r.final_ms for r in answered]).row("client: end of speech → transcript"))
+        lines.append(Summary.of([r.samples_ms - r.final_ms for r in answered]).row("client: transcript → samples"))
+        for stage in sorted({name for result in answered for name in result.stages_ms}):
             lines.append(
                 Summary.of([r.stages_ms[stage] for r in answered if stage in r.stages_ms]).row(f"stage {stage}")
             )
@@ -240,24 +344,159 @@ def report(results: list[Measured], floor: list[float], at_start: str) -> str:
     lines += [
         "",
         f"Answered {len(answered)} of {spoke}; "
-        f"transcript exact {sum(r.exact for r in results)} of {spoke}; "
-        f"cut off before the end of speech {cut} of {spoke} ({100 * cut / spoke:.1f} %); "
-        f"last word not in the transcript, cut off or misheard, {lost} of {spoke} ({100 * lost / spoke:.1f} %).",
+        f"acted on or answered as asked {sum(r.outcome == 'answered' for r in results)}; "
+        f"transcript exact {sum(r.exact for r in results)}; "
+        f"cut off before the end of speech {cut} ({100 * cut / spoke:.1f} %); "
+        f"last word not in the transcript, cut off or misheard, {lost} ({100 * lost / spoke:.1f} %).",
+        "",
+        *running_costs(results, watched),
     ]
     odd = [r for r in results if r.cut_off or r.lost_last_word or r.outcome != "answered"]
     if odd:
         lines += ["", "Not as said:", ""]
-        lines += [f'- {r.voice}: "{r.command}" → "{r.heard}" ({r.outcome})' for r in odd]
+        lines += [f'- {r.voice}: "{r.command}" → "{r.heard}" ({r.outcome}{", cut off" if r.cut_off else ""})' for r in odd]
+    return "\n".join(lines) + "\n"
+
+
+def running_costs(results: list[Measured], watched: Watched) -> list[str]:
+    speech_s = sum(r.speech_s for r in results)
+    guesses = watched.labelled("loqa_session_speculations_total")
+    spoken_replies = sum(guesses.values()) or 1
+    hits = next((value for key, value in guesses.items() if "hit" in key), 0)
+    ends = {key.partition('"')[2].rstrip('"'): value for key, value in watched.labelled("loqa_stt_endpoints_total").items()}
+    cpu, memory = watched.cpu_s(), watched.memory_mb()
+    return [
+        f"Replies made ready ahead: {hits:.0f} of {spoken_replies:.0f} "
+        f"({100 * hits / spoken_replies:.0f} %), {watched.since('loqa_session_guesses_thrown_away_total'):.0f} thrown away; "
+        f"readings that became no transcript: {watched.since('loqa_stt_unused_ms_total') / max(speech_s, 0.1):.0f} ms "
+        f"a spoken second; ends by phrase: {', '.join(f'{name} {value:.0f}' for name, value in sorted(ends.items()))}.",
+        "",
+        "Processor time a spoken second: "
+        + ", ".join(f"{program} {1000 * value / max(speech_s, 0.1):.0f} ms" for program, value in cpu.items())
+        + f". Memory: {', '.join(f'{program} {value:.0f} MB' for program, value in memory.items())}, "
+        f"together {sum(memory.values()):.0f} MB.",
+    ]
+
+
+class Bench:
+    """A Loqa of its own, and voices to speak to it."""
+
+    def __init__(self, folder: Path, chosen: list[str]) -> None:
+        self.folder, self.chosen = folder, chosen
+        port = free_ports(3)
+        self.instance = Instance(folder / "instance", {"LOQA_TELEMETRY_PROMETHEUS_BIND": f"127.0.0.1:{port}"})
+        self.bus = self.instance.start().bus
+        self.watched = Watched(self.instance, port)
+
+    def speech(self, voice: str, text: str) -> pcm.Clip:
+        if voice == OWN_VOICE:
+            return client.synthesise(self.bus, text)
+        return pcm.read_wav(voices.speak(voice, text, self.folder))
+
+    def commands(self, every: bool, count: int, shift: int, noise: utterances.Noise | None) -> list[Spoken]:
+        """Every command in every voice, or each once, the voices taking turns."""
+        pairs = (
+            [(voice, command) for voice in self.chosen for command in utterances.COMMANDS[:count]]
+            if every
+            else [
+                (self.chosen[(i + shift) % len(self.chosen)], command)
+                for i, command in enumerate(utterances.COMMANDS[:count])
+            ]
+        )
+        return [utter(voice, command, self.speech(voice, command), noise) for voice, command in pairs]
+
+    def pauses(self, count: int, shift: int, noise: utterances.Noise | None) -> list[Spoken]:
+        made = []
+        for i, (before, after) in enumerate(utterances.PAUSED[:count]):
+            voice = self.chosen[(i + shift) % len(self.chosen)]
+            pause = utterances.PAUSES_S[i % len(utterances.PAUSES_S)]
+            first, second = (utterances.trimmed(self.speech(voice, text)) for text in (before, after))
+            whole = first + pcm.silence(pause, first.rate_hz) + second
+            made.append(utter(f"{voice}, {pause * 1000:.0f} ms", f"{before} {after}", whole, noise))
+        return made
+
+    def measure_each(self, all_of_them: list[Spoken]) -> list[Measured]:
+        results = []
+        for what in all_of_them:
+            result = measure(self.bus, what)
+            results.append(result)
+            shown = f"{result.total_ms:7.1f} ms" if result.total_ms is not None else "  no answer"
+            cut = "  CUT OFF" if result.cut_off else ""
+            print(f"{shown}  {what.voice:18} {what.command!r} → {result.heard!r}{cut}", flush=True)
+        return results
+
+    def at_once(self, satellites: int, rounds: int) -> list[Measured]:
+        """So many satellites, each speaking one command after the other, not in step."""
+        made = self.commands(False, satellites * rounds, 0, None)
+        results: list[Measured] = []
+
+        def speak(number: int) -> None:
+            time.sleep(number * 0.37 % 1.5)  # people do not begin together
+            for round_ in range(rounds):
+                results.append(measure(self.bus, made[(number * rounds + round_) % len(made)]))
+
+        threads = [threading.Thread(target=speak, args=(number,)) for number in range(satellites)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results
+
+
+def run_satellites(bench: Bench, at_start: str, counts: list[int]) -> str:
+    lines = head(at_start, "satellites at once")
+    lines += [TABLE_HEAD.replace("| ms |", "| satellites, ms |")]
+    notes = []
+    for count in counts:
+        results = bench.at_once(count, 4 if count < 4 else 2)
+        times = [r.total_ms for r in results if r.total_ms is not None]
+        if times:
+            lines.append(Summary.of(times).row(str(count)))
+        notes.append(f"{count}: {len(times)} of {len(results)} answered, {sum(r.cut_off for r in results)} cut off")
+        print(lines[-1], notes[-1], flush=True)
+    return "\n".join([*lines, "", "; ".join(notes) + "."]) + "\n"
+
+
+def run_noise(bench: Bench, at_start: str, minutes: float) -> str:
+    """Sound in which nobody speaks to Loqa, each kind in a session of its own, faster than real time."""
+    lines = head(at_start, f"no speech, {minutes:.0f} minutes of each kind")
+    words = bench.bus.subscribe("stt.text.final")
+    kinds = ("silence", "fan", "music", "babble")  # what somebody says far off would be words
+    for kind in kinds:
+        piece = pcm.silence(utterances.NOISE_S)
+        if kind != "silence":
+            background = utterances.Noise(kind, 0, bench.folder)
+            piece = background.under(piece, pcm.noise(1, -40))
+        name = f"noise-{kind}"
+        frames = list(piece.frames())
+        total = int(minutes * 60 * 1000 / pcm.FRAME_MS)
+        for i, frame in enumerate(itertools.islice(itertools.cycle(frames), total)):
+            bench.bus.publish(f"audio.pcm.{name}", frame, client.audio_headers(name, i, piece, final=i + 1 == total))
+            if i % 250 == 249:
+                time.sleep(0.1)  # 5 s of sound in the time it takes to hear them
+        found: list[str] = []
+        with contextlib.suppress(TimeoutError):
+            while True:
+                found.append(words.of_session(name, 20).json()["text"])
+        said = [text for text in found if text]
+        lines.append(f"- {kind}: {len(found)} transcripts, {len(said)} with words{': ' if said else ''}{'; '.join(said)}")
+        print(lines[-1], flush=True)
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description="Measures end of speech to first audible sample on a Loqa of its own, started for the run.",
-        epilog="Example: bench/voice_bench.py --voices flite-slt,piper --record",
+        epilog="Example: bench/voice_bench.py --noise fan@10 --record",
     )
+    parser.add_argument("--set", default="commands", choices=("commands", "pauses", "satellites", "noise"))
+    parser.add_argument("--noise", help="KIND@DB, kinds: " + ", ".join(utterances.NOISES))
     parser.add_argument("--voices", default=",".join(VOICES), help="some of %(default)s")
-    parser.add_argument("--commands", type=int, default=len(COMMANDS), help="only the first N of %(default)s commands")
+    parser.add_argument("--commands", type=int, default=len(utterances.COMMANDS), help="only the first N of %(default)s")
+    parser.add_argument("--shift", type=int, default=0, help="another voice for each command")
+    parser.add_argument("--all", action="store_true", help="every command in every voice: half an hour")
+    parser.add_argument("--satellites", default="1,2,4,8,12", help="how many at once (%(default)s)")
+    parser.add_argument("--minutes", type=float, default=15, help="of each kind of noise (%(default)s)")
     parser.add_argument("--record", action="store_true", help="append the report to bench/RESULTS.md")
     parser.add_argument("--json", type=Path, help="write each measurement to this file")
     parser.add_argument("--keep-log", type=Path, help="write the instance's log to this file")
@@ -273,32 +512,35 @@ def main() -> int:
     results: list[Measured] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        instance = Instance(folder / "instance")
+        noise = None
+        about = options.set
+        if options.noise:
+            kind, _, snr_db = options.noise.partition("@")
+            noise = utterances.Noise(kind, float(snr_db), folder)
+            about += f", {kind} {float(snr_db):.0f} dB below the speech"
+        bench = Bench(folder, chosen)
         try:
-            bus = instance.start().bus
-            floor = round_trips_ms(bus)
-            for voice in chosen:
-                for command in COMMANDS[: options.commands]:
-                    clip = (
-                        client.synthesise(bus, command)
-                        if voice == OWN_VOICE
-                        else pcm.read_wav(voices.speak(voice, command, folder))
-                    )
-                    if command == "set a kitchen timer for twelve minutes":
-                        cancel_timers(bus)  # so that the questions after it are about one timer
-                    result = measure(bus, voice, command, clip)
-                    results.append(result)
-                    shown = f"{result.total_ms:7.1f} ms" if result.total_ms is not None else "  no answer"
-                    print(f"{shown}  {voice:10} {command!r} → {result.heard!r}", flush=True)
-                cancel_timers(bus)
-            floor += round_trips_ms(bus)
-            add_hops(bus, results)
+            if options.set == "satellites":
+                text = run_satellites(bench, at_start, [int(count) for count in options.satellites.split(",")])
+            elif options.set == "noise":
+                text = run_noise(bench, at_start, options.minutes)
+            else:
+                made = (
+                    bench.pauses(options.commands, options.shift, noise)
+                    if options.set == "pauses"
+                    else bench.commands(options.all, options.commands, options.shift, noise)
+                )
+                floor = round_trips_ms(bench.bus)
+                results = bench.measure_each(made)
+                cancel_timers(bench.bus)
+                floor += round_trips_ms(bench.bus)
+                add_hops(bench.bus, results)
+                text = report(results, floor, at_start, bench.watched, about)
         finally:
-            instance.destroy()
+            bench.instance.destroy()
             if options.keep_log:
-                options.keep_log.write_text(instance.log())
+                options.keep_log.write_text(bench.instance.log())
 
-    text = report(results, floor, at_start)
     print("\n" + text)
     if options.json:
         options.json.write_text(json.dumps([vars(result) for result in results], indent=1) + "\n")

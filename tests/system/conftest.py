@@ -64,7 +64,8 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 @pytest.fixture(scope="session")
 def recogniser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[pcm.Clip], str]]:
     """Writes down a clip. It has an instance of its own, since an instance answers whatever it hears."""
-    patient = {"LOQA_STT_ENDPOINT_SILENCE_MS": "3000"}  # a pause between two sentences of an answer is not its end
+    # A pause between two sentences of an answer is not its end, whatever the first one means.
+    patient = {f"LOQA_STT_ENDPOINT_{phrase}_MS": "3000" for phrase in ("COMPLETE", "GROWABLE", "SILENCE", "OPEN")}
     with _managed(Instance(tmp_path_factory.mktemp("recogniser"), environment=patient)) as own:
         own.start()
         yield lambda clip: client.transcribe(own.bus, clip)
