@@ -20,6 +20,11 @@ from intent_hassil import ROOT, shipped_collection
 from intent_sentences import Hassil, mutate, sample
 
 
+def folded(meaning):
+    intent, slots = meaning
+    return intent, {name: value.casefold() if isinstance(value, str) else value for name, value in slots.items()}
+
+
 def explain(text, area, theirs, ours, hassil):
     """Why the two differ, or None. Where it can be tried, it is: hassil is asked again with the cause taken away."""
     (their_intent, their_slots), (our_intent, our_slots) = theirs, ours
@@ -29,7 +34,7 @@ def explain(text, area, theirs, ours, hassil):
         changed = [name for name in our_slots if our_slots[name] != their_slots[name]]
         if all(isinstance(our_slots[name], (int, float)) and our_slots[name] == -their_slots[name] for name in changed):
             return "hassil loses the multiplier of number words"
-    if their_intent is None and text != text.lower() and hassil.match(text.lower(), area) == (our_intent, {k: v for k, v in our_slots.items()}):
+    if their_intent is None and text != text.lower() and folded(hassil.match(text.lower(), area)) == folded(ours):
         return "required keywords in any case"
     plain = re.sub(r"\ba (hundred|thousand)\b", r"one \1", re.sub(r"\bhundred and\b", "hundred", text, flags=re.I), flags=re.I)
     plain = re.sub(r"\band a half\b", "point five", plain, flags=re.I)

@@ -565,6 +565,9 @@ void search::step_range(const node& n, const compiled_list& list, const state& a
     };
     const auto in_range = [&](double value) {
         const number_range& r = list.range;
+        // Digits without end are no number.
+        constexpr double far = 1e12;
+        if (!(std::abs(value) < far)) return false;
         const double scaled = value * (r.fractions == 0 ? 1 : r.fractions);
         if (scaled != static_cast<double>(static_cast<std::int64_t>(scaled))) return false;
         if (value < static_cast<double>(r.from)) return false;
