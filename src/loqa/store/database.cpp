@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
-#include <iterator>
 
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -15,14 +13,12 @@ namespace loqa::store {
 namespace {
 
 constexpr int busy_timeout_ms = 5000;
-constexpr std::int64_t newest_version = std::size(migrations);
 
 failure failed(sqlite3* handle, int code, std::string_view path) {
     const int error_number = handle != nullptr ? sqlite3_system_errno(handle) : 0;
     switch (code & 0xff) {
         case SQLITE_FULL:
-            return fail(errc::io_failed, "{} cannot be written: the disk is full", path)
-                .hint("free some space, or set event_store.path to another disk");
+            return fail(errc::io_failed, "{} cannot be written: the disk is full", path).hint("free some space");
         case SQLITE_READONLY:
             return fail(errc::io_failed, "{} cannot be written: it is read-only", path);
         case SQLITE_CANTOPEN:
@@ -44,27 +40,16 @@ failure failed(sqlite3* handle, int code, std::string_view path) {
     }
 }
 
-result<std::int64_t> read_integer(database& from, std::string_view sql) {
-    auto query = from.prepare(sql);
-    if (!query) return fail(std::move(query));
-    auto row = query->step();
-    if (!row) return fail(std::move(row));
-    return *row ? query->integer(0) : 0;
-}
-
 // What stands at the beginning of a file, as far as it says whose it is.
 enum class content : std::uint8_t { nothing, database, zeros, foreign };
 
-result<content> content_of(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    if (!in) return fail(errc::io_failed, "{} cannot be read: {}", path.string(), errno_text(errno));
-    char head[16] = {};
-    in.read(head, sizeof head);
-    const std::string_view text(head, static_cast<std::size_t>(in.gcount()));
-    if (text.empty()) return content::nothing;
-    if (text == std::string_view("SQLite format 3\0", 16)) return content::database;
+result<content> content_of(const database& file) {
+    const auto text = file.head(16);
+    if (!text) return fail(text);
+    if (text->empty()) return content::nothing;
+    if (*text == std::string_view("SQLite format 3\0", 16)) return content::database;
     // Some file systems leave zeros where a power cut came between a file's growth and its content.
-    return std::ranges::all_of(text, [](char c) { return c == '\0'; }) ? content::zeros : content::foreign;
+    return std::ranges::all_of(*text, [](char c) { return c == '\0'; }) ? content::zeros : content::foreign;
 }
 
 // Whether every page of the file can be read and fits its neighbours.
@@ -77,7 +62,7 @@ result<bool> sound(database& file) {
     return row;
 }
 
-result<void> put_aside(const fs::path& path, const clock& time, const telemetry::logger& log) {
+result<fs::path> put_aside(const fs::path& path, const schema& form, const clock& time, const telemetry::logger& log) {
     auto stamp = to_rfc3339(time.wall());
     std::erase_if(stamp, [](char c) { return c == ':' || c == '-' || c == '.'; });
     const std::string aside = fmt::format("{}.damaged-{}", path.string(), stamp);
@@ -87,38 +72,40 @@ result<void> put_aside(const fs::path& path, const clock& time, const telemetry:
         if (::rename(from.c_str(), (aside + part).c_str()) != 0 && errno != ENOENT)
             return fail(errc::io_failed, "{} is damaged and cannot be renamed: {}", from, errno_text(errno));
     }
-    log.error(
-        "{} is damaged: it is now {}, and a new one is begun. Past sessions and timers that were running are not in it",
-        path.string(), aside);
-    return {};
+    log.error("{} is damaged: it is now {}, and a new one is begun. {} that were in it are not in the new one",
+              path.string(), aside, form.holds);
+    return fs::path(aside);
 }
 
-result<void> make_private_file(const fs::path& path) {
+result<void> make_private_file(const fs::path& path, const schema& form) {
     const auto folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
     if (auto made = make_writable_folder(folder); !made)
-        return fail(std::move(made)).hint("event_store.path or data_dir names it");
-    // SQLite gives its side files the mode of the file itself: what people said is for this user alone.
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return fail(errc::io_failed, "{} cannot be opened: {}", path.string(), errno_text(errno));
-    ::close(fd);
+        return fail(std::move(made)).hint("{} names it", form.path_key);
+    // SQLite gives its side files the mode of the file itself: what people said is for this user alone. A file that is
+    // there already is not touched (see database::head).
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST)
+        return fail(errc::io_failed, "{} cannot be opened: {}", path.string(), errno_text(errno));
+    if (fd >= 0) ::close(fd);
     return {};
 }
 
-result<void> migrate(database& file) {
-    auto version = read_integer(file, "PRAGMA user_version");
+result<void> migrate(database& file, const schema& form) {
+    const auto newest_version = static_cast<std::int64_t>(form.migrations.size());
+    auto version = file.integer("PRAGMA user_version");
     if (!version) return fail(std::move(version));
     if (*version == newest_version) return {};
     if (*version > newest_version)
         return fail(errc::invalid_config, "{} was written by a later version of Loqa (its form is {}, known is {})",
                     file.path(), *version, newest_version)
-            .hint("install that version again, or set event_store.path to a new file");
+            .hint("install that version again, or set {} to a new file", form.path_key);
     auto change = transaction::begin(file);
     if (!change) return fail(std::move(change));
     // Another connection may have done it between the two looks.
-    version = read_integer(file, "PRAGMA user_version");
+    version = file.integer("PRAGMA user_version");
     if (!version) return fail(std::move(version));
     for (auto step = *version; step < newest_version; ++step)
-        if (auto done = file.execute(migrations[step]); !done) return done;
+        if (auto done = file.execute(form.migrations[static_cast<std::size_t>(step)]); !done) return done;
     if (auto done = file.execute(fmt::format("PRAGMA user_version = {}", newest_version).c_str()); !done) return done;
     return change->commit();
 }
@@ -137,6 +124,11 @@ statement& statement::bind(int index, std::string_view value) {
     // A view of nothing has no address, which SQLite would take for NULL.
     sqlite3_bind_text64(handle_.get(), index, value.empty() ? "" : value.data(), value.size(), SQLITE_TRANSIENT,
                         SQLITE_UTF8);
+    return *this;
+}
+
+statement& statement::bind_blob(int index, std::string_view bytes) {
+    sqlite3_bind_blob64(handle_.get(), index, bytes.empty() ? "" : bytes.data(), bytes.size(), SQLITE_TRANSIENT);
     return *this;
 }
 
@@ -163,6 +155,12 @@ std::string statement::text(int column) const {
                             : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)));
 }
 
+std::string statement::blob(int column) const {
+    const auto* bytes = static_cast<const char*>(sqlite3_column_blob(handle_.get(), column));
+    return bytes == nullptr ? std::string()
+                            : std::string(bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column)));
+}
+
 result<statement> database::prepare(std::string_view sql) {
     sqlite3_stmt* handle = nullptr;
     const int code = sqlite3_prepare_v2(handle_.get(), sql.data(), static_cast<int>(sql.size()), &handle, nullptr);
@@ -174,6 +172,27 @@ result<void> database::execute(const char* sql) {
     const int code = sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr);
     if (code != SQLITE_OK) return failed(handle_.get(), code, *path_);
     return {};
+}
+
+result<std::string> database::head(int count) const {
+    // Its length from the file system: SQLite takes a file of one byte for an empty one.
+    std::error_code unknown;
+    const auto size = fs::file_size(*path_, unknown);
+    std::string bytes(unknown ? 0 : std::min(size, static_cast<std::uintmax_t>(count)), '\0');
+    if (bytes.empty()) return bytes;
+    sqlite3_file* file = nullptr;
+    int code = sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_FILE_POINTER, static_cast<void*>(&file));
+    if (code == SQLITE_OK) code = file->pMethods->xRead(file, bytes.data(), static_cast<int>(bytes.size()), 0);
+    if (code != SQLITE_OK) return failed(handle_.get(), code, *path_);
+    return bytes;
+}
+
+result<std::int64_t> database::integer(std::string_view sql) {
+    auto query = prepare(sql);
+    if (!query) return fail(std::move(query));
+    auto row = query->step();
+    if (!row) return fail(std::move(row));
+    return *row ? query->integer(0) : 0;
 }
 
 std::int64_t database::changed() const { return sqlite3_changes(handle_.get()); }
@@ -205,32 +224,43 @@ result<database> connect(const fs::path& path) {
     return opened;
 }
 
-result<database> open_database(const fs::path& path, durability how, const clock& time, const telemetry::logger& log) {
-    if (auto made = make_private_file(path); !made) return fail(std::move(made));
-    auto begins = content_of(path);
-    if (!begins) return fail(std::move(begins));
+result<database> open_database(const fs::path& path, const schema& form, durability how, const clock& time,
+                               const telemetry::logger& log, fs::path* set_aside) {
+    if (auto made = make_private_file(path, form); !made) return fail(std::move(made));
+    auto opened = connect(path);
+    if (!opened) return opened;
+    const auto begins = content_of(*opened);
+    if (!begins) return fail(begins);
     if (*begins == content::foreign)
         return fail(errc::invalid_config, "{} is not an SQLite database", path.string())
-            .hint("move the file away, or set event_store.path to another one");
+            .hint("move the file away, or set {} to another one", form.path_key);
     bool damaged = *begins == content::zeros;
     if (*begins == content::database) {
-        auto old = connect(path);
-        if (!old) return old;
-        auto whole = sound(*old);
+        auto whole = sound(*opened);
         if (!whole) return fail(std::move(whole));
         damaged = !*whole;
     }
     if (damaged) {
-        if (auto done = put_aside(path, time, log); !done) return fail(std::move(done));
-        if (auto made = make_private_file(path); !made) return fail(std::move(made));
+        opened = fail(errc::invalid_message, "{} is damaged", path.string());  // closes it
+        auto aside = put_aside(path, form, time, log);
+        if (!aside) return fail(std::move(aside));
+        if (set_aside != nullptr) *set_aside = *aside;
+        if (auto made = make_private_file(path, form); !made) return fail(std::move(made));
+        opened = connect(path);
+        if (!opened) return opened;
     }
-    auto opened = connect(path);
-    if (!opened) return opened;
-    const char* settings = how == durability::every_commit ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"
-                                                           : "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
+    // auto_vacuum counts for a file that has no table yet.
+    const char* settings =
+        how == durability::every_commit
+            ? "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"
+            : "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL";
     if (auto done = opened->execute(settings); !done) return fail(std::move(done));
-    if (auto done = migrate(*opened); !done) return fail(std::move(done));
+    if (auto done = migrate(*opened, form); !done) return fail(std::move(done));
     return opened;
+}
+
+result<database> open_database(const fs::path& path, durability how, const clock& time, const telemetry::logger& log) {
+    return open_database(path, event_schema, how, time, log);
 }
 
 }  // namespace loqa::store

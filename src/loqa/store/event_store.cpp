@@ -9,6 +9,8 @@ namespace {
 constexpr std::size_t max_batch = 256;
 constexpr std::size_t max_read = 10'000;
 constexpr int deleted_at_once = 500;
+constexpr std::int64_t spare_pages = 256;  // so many empty pages are kept for what comes next
+constexpr std::int64_t incremental = 2;    // SQLite's number for that kind of auto_vacuum
 
 std::size_t bytes_of(const event& e) {
     return e.session_id.size() + e.trace_id.size() + e.actor_id.size() + e.type.size() + e.payload.size();
@@ -58,6 +60,11 @@ event_store::event_store(options with, const clock& time, telemetry::logger log,
                                   telemetry::latency_buckets_ms)) {}
 
 event_store::~event_store() {
+    {
+        std::lock_guard lock(mutex_);
+        closing_ = true;
+    }
+    closing_changed_.notify_all();
     queue_.close();
     if (thread_.joinable()) thread_.join();
 }
@@ -95,7 +102,7 @@ result<void> event_store::flush(steady_time deadline) {
 void event_store::run() {
     auto prune_at = clock_.steady();
     for (;;) {
-        if (options_.mode == retention::session && clock_.steady() >= prune_at) {
+        if (clock_.steady() >= prune_at) {
             if (auto done = prune(); !done) write_failed_("old events cannot be deleted: {}", done.error().message);
             prune_at = clock_.steady() + options_.prune_every;
         }
@@ -105,17 +112,33 @@ void event_store::run() {
             continue;
         }
         const auto batch = gather(std::move(*first));
-        const auto begun = clock_.steady();
-        if (auto done = write(batch); !done) {
-            lost_failed_.add(static_cast<double>(batch.size()));
-            write_failed_("{} events were lost: {}", batch.size(), done.error().message);
-        }
-        write_ms_.observe(to_ms(clock_.steady() - begun));
+        write_in_the_end(batch);
         {
             std::lock_guard lock(mutex_);
             settled_ += batch.size();
         }
         settled_changed_.notify_all();
+    }
+}
+
+// Tries until it is written: what was accepted is not given up for a disk that is full or locked just now. A process
+// that ends tries once more.
+void event_store::write_in_the_end(const std::vector<event>& batch) {
+    for (;;) {
+        const bool last = queue_.closed();
+        const auto begun = clock_.steady();
+        const auto done = write(batch);
+        write_ms_.observe(to_ms(clock_.steady() - begun));
+        if (done) return;
+        const bool may_pass = done.error().code == errc::io_failed || done.error().code == errc::busy;
+        if (last || !may_pass) {
+            lost_failed_.add(static_cast<double>(batch.size()));
+            write_failed_("{} events were lost: {}", batch.size(), done.error().message);
+            return;
+        }
+        write_failed_("events wait to be written: {}", done.error().message);
+        std::unique_lock lock(mutex_);
+        closing_changed_.wait_for(lock, options_.retry_every, [this] { return closing_; });
     }
 }
 
@@ -211,10 +234,14 @@ result<std::vector<session_row>> event_store::sessions(std::size_t limit) const 
 }
 
 result<std::int64_t> event_store::prune() {
-    if (!writer_ || options_.mode != retention::session) return 0;
+    if (!writer_) return 0;
+    // Nothing has this scope that is to go in any mode.
+    const std::string_view spared = options_.mode == retention::persistent ? persistent : std::string_view("-");
     const auto oldest = to_rfc3339(clock_.wall() - options_.keep_for);
     auto deleted = delete_in_steps(
-        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at < ?1 LIMIT ?3)", oldest, {});
+        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE created_at < ?1 AND coalesce(privacy_scope, '') "
+        "<> ?2 LIMIT ?3)",
+        oldest, spared);
     if (!deleted) return deleted;
     auto surplus = surplus_sessions();
     if (!surplus) return fail(std::move(surplus));
@@ -222,8 +249,11 @@ result<std::int64_t> event_store::prune() {
         if (queue_.closed()) break;
         // Not what has come since: then the session is silent no longer.
         auto more = delete_in_steps(
-            "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE session_id = ?1 AND created_at <= ?2 LIMIT "
-            "?3)",
+            options_.mode == retention::persistent
+                ? "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE session_id = ?1 AND created_at <= ?2 "
+                  "AND coalesce(privacy_scope, '') <> 'persistent' LIMIT ?3)"
+                : "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE session_id = ?1 AND created_at <= ?2 "
+                  "LIMIT ?3)",
             session, newest);
         if (!more) return more;
         *deleted += *more;
@@ -233,6 +263,39 @@ result<std::int64_t> event_store::prune() {
         "(SELECT 1 FROM events e WHERE e.session_id = s.session_id) LIMIT ?3)",
         {}, {});
     if (!sessions) return sessions;
+    if (auto given = give_back_space(); !given) return fail(std::move(given));
+    return deleted;
+}
+
+// Pages that deleting has emptied, some at a time. Files that earlier versions made have none to give but by VACUUM.
+result<void> event_store::give_back_space() {
+    while (!queue_.closed()) {
+        std::lock_guard lock(writer_mutex_);
+        const auto kind = writer_->integer("PRAGMA auto_vacuum");
+        if (!kind) return fail(kind);
+        const auto empty = writer_->integer("PRAGMA freelist_count");
+        if (!empty) return fail(empty);
+        if (*kind != incremental || *empty < spare_pages) return {};
+        if (auto done = writer_->execute("PRAGMA incremental_vacuum(256)"); !done) return done;
+    }
+    return {};
+}
+
+result<std::int64_t> event_store::delete_session(const std::string& session_id) {
+    if (!writer_) return fail(errc::not_found, "nothing is kept of any session");
+    // What is queued now is written before it is deleted.
+    if (auto done = flush(std::chrono::steady_clock::now() + seconds(2)); !done) return fail(std::move(done));
+    auto deleted = delete_in_steps(
+        "DELETE FROM events WHERE id IN (SELECT id FROM events WHERE session_id = ?1 AND ?2 = '' LIMIT ?3)", session_id,
+        {});
+    if (!deleted) return deleted;
+    auto row = delete_in_steps(
+        "DELETE FROM sessions WHERE session_id IN (SELECT session_id FROM sessions WHERE session_id = ?1 AND ?2 = '' "
+        "LIMIT ?3)",
+        session_id, {});
+    if (!row) return row;
+    if (*deleted == 0 && *row == 0)
+        return fail(errc::not_found, "there is no session \"{}\"", session_id).hint("loqa sessions lists them");
     return deleted;
 }
 

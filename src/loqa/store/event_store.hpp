@@ -4,7 +4,9 @@
 // gathered in one transaction, and deletes what is too old. Readers have a connection of their own and see what has
 // been written: call flush() first to see what was just appended. Every function may be called from any thread.
 //
-// An event whose scope is "ephemeral" never reaches the disk.
+// The stricter of an event's scope and the store's mode counts: "ephemeral" never reaches the disk, of "session" (and
+// whatever else is not "persistent") what is too old or too much is deleted, "persistent" stays. Where the disk is full
+// what was accepted waits in memory until there is room.
 #pragma once
 
 #include <condition_variable>
@@ -30,6 +32,7 @@
 namespace loqa::store {
 
 inline constexpr std::string_view ephemeral = "ephemeral";
+inline constexpr std::string_view persistent = "persistent";
 
 struct event {
     std::int64_t id = 0;  // given by the store, rising
@@ -59,8 +62,8 @@ struct query {
 
 enum class retention : std::uint8_t {
     ephemeral,   // nothing is written
-    session,     // as long as keep_for and max_sessions say
-    persistent,  // for ever
+    session,     // everything as long as keep_for and max_sessions say
+    persistent,  // events of the scope "persistent" for ever, others as above
 };
 
 struct options {
@@ -70,6 +73,7 @@ struct options {
     std::int64_t max_sessions = 10'000;
     bool vacuum_on_start = false;
     seconds prune_every{3600};
+    milliseconds retry_every{1000};  // while the disk says no
 };
 
 class event_store {
@@ -96,6 +100,9 @@ public:
     result<std::vector<event>> events(const query& which) const;               // oldest first
     result<std::vector<session_row>> sessions(std::size_t limit = 100) const;  // the one with the newest event first
 
+    // With all its events, those that wait to be written too. Answers how many went; not_found when there is none.
+    result<std::int64_t> delete_session(const std::string& session_id);
+
     // Deletes events older than keep_for, by their own age, and the sessions beyond max_sessions that were silent
     // longest. The store does so itself at start and every prune_every. Answers how many events went.
     result<std::int64_t> prune();
@@ -105,6 +112,8 @@ private:
     void run();
     std::vector<event> gather(event first);
     result<void> write(const std::vector<event>& batch);
+    void write_in_the_end(const std::vector<event>& batch);
+    result<void> give_back_space();
     result<std::vector<std::pair<std::string, std::string>>> surplus_sessions();
     result<std::int64_t> delete_in_steps(std::string_view sql, std::string_view first, std::string_view second);
 
@@ -122,7 +131,8 @@ private:
     mutable std::optional<database> reader_;
 
     mutable std::mutex mutex_;
-    std::condition_variable settled_changed_;
+    std::condition_variable settled_changed_, closing_changed_;
+    bool closing_ = false;
     bounded_queue<event> queue_{max_queued_events, overflow::reject_newest};
     std::size_t queued_bytes_ = 0;
     std::uint64_t accepted_ = 0;  // events that were queued

@@ -1,6 +1,8 @@
-// The tables of the file, as the steps that lead from an empty one to the present. A file's user_version says how many
-// of them it has taken, so there is one list for all modules; a step that was released never changes.
+// The tables of the event store's file. The timers in it are those of earlier versions, which their own file takes
+// over.
 #pragma once
+
+#include "loqa/store/database.hpp"
 
 namespace loqa::store {
 
@@ -55,5 +57,8 @@ CREATE TABLE IF NOT EXISTS home_items (
 CREATE INDEX IF NOT EXISTS home_items_by_list ON home_items (list_id);
 )sql",
 };
+
+inline constexpr schema event_schema{
+    .migrations = migrations, .holds = "Past sessions", .path_key = "event_store.path"};
 
 }  // namespace loqa::store

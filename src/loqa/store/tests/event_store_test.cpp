@@ -270,13 +270,48 @@ TEST_F(EventStore, PrunesByItselfAtStart) {
     EXPECT_THAT(types(*store), ElementsAre("fresh"));
 }
 
-TEST_F(EventStore, PersistentModeKeepsEverything) {
-    auto store = open({.path = file_, .mode = retention::persistent, .max_sessions = 1}).value();
+TEST_F(EventStore, TheStricterOfModeAndScopeCounts) {
+    for (const auto mode : {retention::session, retention::persistent}) {
+        auto store = open({.path = folder_ / fmt::format("{}.db", int(mode)), .mode = mode, .max_sessions = 1}).value();
+        for (const auto* scope : {"ephemeral", "session", "local", "persistent"}) {
+            auto one = made(scope, scope);
+            one.privacy_scope = scope;
+            append(*store, one);
+            append(*store, [&] {
+                auto other = made("mixed", scope);
+                other.privacy_scope = scope;
+                return other;
+            }());
+        }
+        clock_.advance(31 * 24h);
+        append(*store, made("fresh", "fresh"));
+        ASSERT_TRUE(store->prune());
+        if (mode == retention::persistent)
+            EXPECT_THAT(types(*store), ElementsAre("persistent", "persistent", "fresh"));
+        else
+            EXPECT_THAT(types(*store), ElementsAre("fresh"));
+    }
+}
+
+TEST_F(EventStore, ASessionIsDeletedWithAllOfIt) {
+    auto store = open();
     append(*store, made("a", "one"));
-    clock_.advance(10'000 * 24h);
     append(*store, made("b", "two"));
-    EXPECT_EQ(store->prune(), 0);
-    EXPECT_THAT(types(*store), ElementsAre("one", "two"));
+    ASSERT_TRUE(store->append(made("a", "three")));
+    EXPECT_EQ(store->delete_session("a"), 2);
+    EXPECT_THAT(types(*store), ElementsAre("two"));
+    EXPECT_EQ(ask("SELECT group_concat(session_id) FROM sessions"), "b");
+    EXPECT_EQ(store->delete_session("a").error().code, errc::not_found);
+}
+
+TEST_F(EventStore, PruningGivesItsSpaceBack) {
+    auto store = open();
+    for (int i = 0; i < 400; ++i) ASSERT_TRUE(store->append(made("a", "one", std::string(20'000, 'x'))));
+    ASSERT_TRUE(store->flush(std::chrono::steady_clock::now() + 30s));
+    const auto pages = std::stol(ask("PRAGMA page_count"));
+    clock_.advance(31 * 24h);
+    EXPECT_EQ(store->prune(), 400);
+    EXPECT_LT(std::stol(ask("PRAGMA page_count")), pages / 2);
 }
 
 // A lock that another process holds stops the writer; appending goes on, then is refused and counted, and never waits.
@@ -407,18 +442,28 @@ private:
     void (*old_handler_)(int);
 };
 
-TEST_F(EventStore, AFullDiskCostsEventsAndNothingElse) {
-    auto store = open();
+TEST_F(EventStore, OnAFullDiskWhatWasAcceptedWaitsForRoom) {
+    auto store = open({.path = file_, .retry_every = 10ms}).value();
     append(*store, made("a", "before"));
     {
         const full_disk full(64 << 10);
-        for (int i = 0; i < 20; ++i) append(*store, made("a", "lost", std::string(100 << 10, 'x')));
+        for (int i = 0; i < 20; ++i) ASSERT_TRUE(store->append(made("a", "waits", std::string(100 << 10, 'x'))));
+        EXPECT_EQ(store->flush(std::chrono::steady_clock::now() + 100ms).error().code, errc::timed_out);
         EXPECT_THAT(types(*store), ElementsAre("before"));
-        EXPECT_EQ(metrics_.counter("loqa_store_lost_total", "", {{"reason", "write_failed"}}).value(), 20);
     }
     append(*store, made("a", "after"));
-    EXPECT_THAT(types(*store), ElementsAre("before", "after"));
-    EXPECT_THAT(lines_, Contains(HasSubstr("1 events were lost: ")));
+    EXPECT_THAT(types(*store), SizeIs(22));
+    EXPECT_THAT(lines_, Contains(HasSubstr("events wait to be written")));
+    EXPECT_EQ(metrics_.counter("loqa_store_lost_total", "", {{"reason", "write_failed"}}).value(), 0);
+}
+
+TEST_F(EventStore, AProcessThatEndsOnAFullDiskDoesEndAndCountsItsLoss) {
+    auto store = open({.path = file_, .retry_every = 1h}).value();
+    append(*store, made("a", "before"));
+    const full_disk full(64 << 10);
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(store->append(made("a", "waits", std::string(100 << 10, 'x'))));
+    store.reset();
+    EXPECT_EQ(metrics_.counter("loqa_store_lost_total", "", {{"reason", "write_failed"}}).value(), 20);
 }
 
 TEST_F(EventStore, AFullDiskAtStartIsAnErrorThatNamesTheFile) {
