@@ -49,6 +49,9 @@ session::conductor_config conductor_options(const config::settings& from) {
         if (const auto sign = one.find('='); sign != std::string::npos)
             config.areas.insert_or_assign(std::string(trim(one.substr(0, sign))),
                                           std::string(trim(one.substr(sign + 1))));
+    config.ring_pause = from.timers.ring_pause;
+    config.ring_times = from.timers.ring_times;
+    config.snooze = from.timers.snooze;
     return config;
 }
 
@@ -89,7 +92,8 @@ public:
             store::event_store::open(store_options(settings.event_store), frame.clock(), frame.log(), frame.metrics());
         if (!events) return fail(std::move(events));
         made->store_ = std::move(*events);
-        auto timers = timers::timer_service::open(settings.event_store.path, frame.clock(), frame.log());
+        auto timers = timers::timer_service::open(settings.data_dir / "timers.db", frame.clock(), frame.log(),
+                                                  settings.event_store.path);
         if (!timers) return fail(std::move(timers));
         made->timers_ = std::move(*timers);
         if (auto started = made->start_home(frame); !started) return fail(std::move(started));

@@ -44,11 +44,11 @@ permissions permissions_of(role r) {
                     {"tts.request", "tts.prepare", "tts.cancel", "playback.>"}};
         case role::client:
             // What clients of loqa-core do, and what `loqa` asks. Not: claiming to be a component.
-            return {
-                {"audio.>", "stt.text.>", "nlu.>", "tts.request", "tts.prepare", "tts.cancel", "playback.>", "skill.>",
-                 "ctrl.node.>", "ctrl.readiness.get", "trace.get", "timers.>", "home.get", "intent.declare"},
-                {"audio.>", "stt.>", "nlu.>", "tts.>", "playback.>", "skill.>", "session.>", "ctrl.>", "trace.>",
-                 "timers.>", "home.>", "intent.>"}};
+            return {{"audio.>", "stt.text.>", "nlu.>", "tts.request", "tts.prepare", "tts.cancel", "playback.>",
+                     "skill.>", "ctrl.node.>", "ctrl.readiness.get", "trace.get", "timers.>", "sessions.>",
+                     "session.dry_run", "home.get", "intent.declare"},
+                    {"audio.>", "stt.>", "nlu.>", "tts.>", "playback.>", "skill.>", "session.>", "ctrl.>", "trace.>",
+                     "timers.>", "home.>", "intent.>"}};
     }
     return {};
 }

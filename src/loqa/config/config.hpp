@@ -76,6 +76,12 @@ struct event_store_settings {
     bool vacuum_on_start = false;
 };
 
+struct timers_settings {
+    milliseconds ring_pause{};
+    int ring_times = 0;
+    milliseconds snooze{};
+};
+
 struct stt_settings {
     bool enabled = false;
     std::string mode;  // moonshine, transducer, whisper, exec, mock
@@ -146,6 +152,7 @@ struct settings {
     node_settings node;
     skills_settings skills;
     event_store_settings event_store;
+    timers_settings timers;
     stt_settings stt;
     llm_settings llm;
     tts_settings tts;

@@ -47,6 +47,7 @@ inline constexpr std::string_view readiness_get = "ctrl.readiness.get";        /
 inline constexpr std::string_view trace_spans = "trace.spans";                 // finished spans, a JSON list
 inline constexpr std::string_view trace_get = "trace.get";                     // request
 inline constexpr std::string_view timers_list = "timers.list";                 // request
+inline constexpr std::string_view timers_start = "timers.start";               // request
 inline constexpr std::string_view timers_cancel = "timers.cancel";             // request
 inline constexpr std::string_view skill_failed = "skill.failed";               // one was suspended
 inline constexpr std::string_view home_get = "home.get";                       // request
@@ -54,6 +55,11 @@ inline constexpr std::string_view home_state = "home.state";                   /
 inline constexpr std::string_view home_changed = "home.changed";               // other names, or other sentences
 inline constexpr std::string_view intent = "intent";                           // .<name>: request to who declared it
 inline constexpr std::string_view intent_declare = "intent.declare";           // which intents a handler takes
+inline constexpr std::string_view timers_change = "timers.change";             // request
+inline constexpr std::string_view dry_run = "session.dry_run";                 // request
+inline constexpr std::string_view sessions_list = "sessions.list";             // request
+inline constexpr std::string_view sessions_show = "sessions.show";             // request
+inline constexpr std::string_view sessions_delete = "sessions.delete";         // request
 }  // namespace subject
 
 namespace header {

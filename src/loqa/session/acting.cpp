@@ -68,6 +68,8 @@ std::optional<spoken_answer> actor::promise_all(deed& what, const asker& who) co
         timer.target = who.target;
         timer.pcm = who.pcm;
         timer.action = to_action(command.what, who.area);
+        timer.area = who.area;
+        timer.ephemeral = who.ephemeral;
         const auto started = with_.timers.start(timer);
         if (started) {
             set.push_back(started->id);

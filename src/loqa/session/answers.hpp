@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "loqa/base/clock.hpp"
 #include "loqa/intent/matcher.hpp"
@@ -15,7 +16,8 @@ namespace loqa::session {
 
 class answers {
 public:
-    answers(const clock& clock, timers::timer_service& timers) : clock_(clock), timers_(clock, timers) {}
+    answers(const clock& clock, timers::timer_service& timers, milliseconds snooze)
+        : clock_(clock), timers_(clock, timers, snooze) {}
 
     // Nothing when no intent of this name is answered here.
     std::optional<spoken_answer> answer_for(const intent::recognized& what, const asker& who);

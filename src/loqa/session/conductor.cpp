@@ -8,6 +8,8 @@
 #include "loqa/base/text.hpp"
 #include "loqa/protocol/json.hpp"
 #include "loqa/protocol/subjects.hpp"
+#include "loqa/session/dry_run.hpp"
+#include "loqa/session/turn_events.hpp"
 
 namespace loqa::session {
 
@@ -19,6 +21,7 @@ namespace {
 constexpr std::size_t remembered_sessions = 256;
 // A speaker that was sent samples and says nothing of them: the turn ends without knowing when they were heard.
 constexpr milliseconds playback_patience{500};
+constexpr milliseconds ring_patience{2'000};  // there, the timer rings elsewhere
 // Twice the longest a span waits for others of its batch, and the way over the bus.
 constexpr milliseconds spans_delay = telemetry::tracer::batch_delay * 2 + milliseconds(50);
 constexpr std::size_t max_waiting_for_traces = 64;
@@ -29,24 +32,6 @@ constexpr std::string_view apology_lost = "Sorry, I lost you there. Please say t
 
 std::string subject_of(std::string_view prefix) { return std::string(prefix); }
 
-json timer_json(const timers::timer& t) {
-    return {{"id", t.id},
-            {"label", t.label},
-            {"state", t.ringing ? "ringing" : "running"},
-            {"seconds_remaining", std::chrono::ceil<seconds>(t.remaining).count()},
-            {"duration_s", std::chrono::duration_cast<seconds>(t.duration).count()},
-            {"target", t.target}};
-}
-
-std::string error_json(const error& e) {
-    return protocol::dump({{"error", {{"code", to_string(e.code)}, {"message", e.message}, {"hint", e.hint}}}});
-}
-
-std::string ring_text(const timers::timer& t) {
-    const auto name = t.label.empty() ? std::string("timer") : t.label + " timer";
-    return t.late ? fmt::format("Your {} ended while I was away.", name) : fmt::format("Your {} is done.", name);
-}
-
 }  // namespace
 
 conductor::conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter,
@@ -55,9 +40,11 @@ conductor::conductor(conductor_config config, parts with, std::shared_ptr<const 
       with_(std::move(with)),
       live_(live),
       interpreter_(std::move(interpreter)),
-      answers_(with_.clock, with_.timers),
+      answers_(with_.clock, with_.timers, config_.snooze),
       actor_({with_.clock, with_.bus, with_.timers, with_.tracer, answers_, with_.home}),
       speculation_(with_.bus, with_.metrics, config_.default_voice),
+      timer_requests_(with_.clock, with_.timers, with_.bus, with_.log, config_.default_target),
+      ringing_({config_.ring_pause, config_.ring_times, config_.default_target}, with_.clock),
       components_(with_.clock, config_.required_components),
       unreadable_(with_.log, with_.clock),
       late_(with_.metrics.counter("loqa_session_late_total", "Messages for turns that were over")),
@@ -71,10 +58,11 @@ conductor::conductor(conductor_config config, parts with, std::shared_ptr<const 
     : conductor(std::move(config), std::move(with), std::move(interpreter), nullptr) {}
 
 std::vector<std::string> conductor::work_subjects() {
-    return {subject_of(subject::stt_final),    subject_of(subject::stt_ahead),     subject_of(subject::stt_started),
-            subject_of(subject::stt_error),    subject_of(subject::timer_start),   subject_of(subject::timer_cancel),
-            subject_of(subject::timers_list),  subject_of(subject::timers_cancel), subject_of(subject::trace_get),
-            subject_of(subject::readiness_get)};
+    auto all = timer_requests::subjects();
+    for (const auto one : {subject::stt_final, subject::stt_ahead, subject::stt_started, subject::stt_error,
+                           subject::trace_get, subject::readiness_get, subject::dry_run})
+        all.push_back(subject_of(one));
+    return all;
 }
 
 std::vector<std::string> conductor::broadcast_subjects() {
@@ -95,12 +83,9 @@ void conductor::handle(const bus::message& m) {
     if (m.subject == subject::tts_done) return on_tts_done(m);
     if (m.subject == subject::playback_started) return on_playback_started(m);
     if (m.subject == subject::session_state) return on_session_state(m);
-    if (m.subject == subject::timer_start) return on_timer_start(m);
-    if (m.subject == subject::timer_cancel) return on_timer_cancel(m);
-    if (m.subject == subject::timers_list) return on_timers_list(m);
-    if (m.subject == subject::timers_cancel) return on_timers_cancel(m);
     if (m.subject == subject::intent_declare) return on_declare(m);
     if (const auto token = actor_.handlers().token_of(m.subject)) return on_handler_answer(m, *token);
+    if (m.subject == subject::dry_run) return on_dry_run(m);
     if (m.subject == subject::trace_get) return on_trace_get(m);
     if (m.subject == subject::readiness_get) return respond(m, protocol::encode(components_.state()));
     if (m.subject == subject::trace_spans) {
@@ -108,6 +93,8 @@ void conductor::handle(const bus::message& m) {
         return;
     }
     if (m.subject.starts_with(subject::component_status)) return on_component_status(m);
+    if (auto taken = timer_requests_.handle(m); !taken) return refuse(m, taken.error());
+    settle_rings();
 }
 
 void conductor::refuse(const bus::message& m, const error& why) {
@@ -216,6 +203,7 @@ void conductor::decide(turn& t, const std::string& heard, const std::string& stt
 
     auto& memory = memory_of(t.session_id);
     const auto understood = understand(t, memory);
+    store(t, "turn.intent", intent_event(t.id, t.area, understood));
     with_.metrics
         .counter("loqa_session_intents_total", "Turns by whether an intent was found",
                  {{"found", understood ? "yes" : "no"}})
@@ -235,6 +223,7 @@ void conductor::decide(turn& t, const std::string& heard, const std::string& stt
 
 void conductor::reply(turn& t, const spoken_answer& answer) {
     if (answer.stop_speaking) hush(t);
+    settle_rings();
     if (answer.volume) publish(subject::playback_volume, protocol::encode(*answer.volume), &t);
     publish(subject::session_reply,
             protocol::encode(protocol::session_reply{t.session_id, t.id, t.heard, t.intent, answer.text, t.slots}), &t);
@@ -274,7 +263,8 @@ asker conductor::asker_of(const turn& t) {
             .target = t.target,
             .pcm = t.headers.audio == protocol::audio_form::pcm,
             .last_reply = t.timer_id ? std::string() : memory_of(t.session_id).last_reply,
-            .area = t.area};
+            .area = t.area,
+            .ephemeral = t.privacy == "ephemeral"};
 }
 
 void conductor::act(turn& t, std::vector<intent::command> commands) {
@@ -306,6 +296,7 @@ void conductor::go_on(turn& t) {
     } else if (auto over = with_.timers.acknowledge(*t.timer_id); !over && over.error().code != errc::not_found) {
         with_.log.warn(over.error());
     }
+    store(t, "turn.action", action_event(t.id, t.intent, done.so_far));
     reply(t, done.so_far);
 }
 
@@ -329,6 +320,7 @@ void conductor::run_later(const timers::timer& t) {
     if (turns_.contains(session)) return;
     protocol::turn_headers headers;
     headers.audio = t.pcm ? protocol::audio_form::pcm : protocol::audio_form::json;
+    if (t.ephemeral) headers.privacy = "ephemeral";
     turn& runs = begin(session, headers);
     runs.timer_id = t.id;
     runs.target = t.target.empty() ? t.session_id : t.target;
@@ -409,6 +401,7 @@ void conductor::on_playback_started(const bus::message& m) {
     const double playback_ms = t->at == state::playing ? to_ms(now - t->started_at) : 0;
     t->stages_ms["playback"] = playback_ms;
     observe("playback", playback_ms);
+    store(*t, "turn.played", played_event(t->id, t->target, to_ms(now - t->heard_at)));
     if (t->headers.age) {
         const double total_ms = t->headers.age->count() + to_ms(now - t->heard_at);
         t->stages_ms["total"] = total_ms;
@@ -434,8 +427,9 @@ void conductor::on_tts_done(const bus::message& m) {
 void conductor::end_if_heard(turn& t) {
     if (!t.synthesised) return;
     // Only speakers of the binary form say when they play; for others the turn is over with its last sample.
-    if (t.headers.audio == protocol::audio_form::pcm && !t.played && !t.timer_id) {
-        t.phase_deadline = std::min(t.deadline, with_.clock.steady() + playback_patience);
+    if (t.headers.audio == protocol::audio_form::pcm && !t.played) {
+        const auto patience = t.timer_id ? ring_patience : playback_patience;
+        t.phase_deadline = std::min(t.deadline, with_.clock.steady() + patience);
         return;
     }
     end(turns_.find(t.session_id), t.apology ? "apologised" : "answered");
@@ -505,7 +499,7 @@ void conductor::on_component_status(const bus::message& m) {
             if (t.at == state::speaking) request_speech(t);
         if (const auto all = with_.timers.list())
             for (const auto& t : *all)
-                if (t.ringing) ring(t);
+                if (t.ringing()) ring(t);
     }
 }
 
@@ -521,20 +515,54 @@ void conductor::ring(const timers::timer& t) {
     if (!t.action.empty()) return run_later(t);
     const auto session = fmt::format("timer-{}", t.id);
     if (turns_.contains(session)) return;
+    const auto where = ringing_.begin(t);
     protocol::turn_headers headers;
-    headers.audio = t.pcm ? protocol::audio_form::pcm : protocol::audio_form::json;
+    headers.audio = where.pcm ? protocol::audio_form::pcm : protocol::audio_form::json;
     headers.urgency = protocol::urgency::alarm;
+    if (t.ephemeral) headers.privacy = "ephemeral";
     turn& rings = begin(session, headers);
     rings.timer_id = t.id;
-    rings.target = t.target.empty() ? t.session_id : t.target;
+    rings.target = where.target;
     rings.deadline = rings.began + config_.turn_timeout;
     rings.phase_deadline = rings.deadline;
     rings.intent = "timer.ring";
     const auto text = ring_text(t);
-    timer_status(t, "completed");
+    if (ringing_.times(t.id) == 1) timer_requests_.tell(t, "completed");
     publish(subject::session_reply,
             protocol::encode(protocol::session_reply{session, rings.id, "", rings.intent, text, {}}), &rings);
     speak(rings, {.text = text});
+}
+
+void conductor::ring_again() {
+    const auto due = ringing_.due();
+    if (due.empty()) return;
+    const auto all = with_.timers.list();
+    if (!all) return with_.log.warn(all.error());
+    for (const auto id : due) {
+        const auto found = std::ranges::find(*all, id, &timers::timer::id);
+        if (found != all->end() && found->ringing())
+            ring(*found);
+        else
+            ringing_.forget(id);
+    }
+}
+
+void conductor::settle_rings() {
+    std::vector<std::pair<std::string, std::int64_t>> rings;
+    for (const auto& [session, t] : turns_)
+        if (t.timer_id && ringing_.times(*t.timer_id) > 0) rings.emplace_back(session, *t.timer_id);
+    if (rings.empty()) return;
+    const auto all = with_.timers.list();
+    if (!all) return with_.log.warn(all.error());
+    for (const auto& [session, id] : rings) {
+        const auto found = std::ranges::find(*all, id, &timers::timer::id);
+        if (found != all->end() && found->ringing()) continue;
+        const auto it = turns_.find(session);
+        ringing_.forget(id);
+        publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{session}), &it->second);
+        it->second.reason = "stopped";
+        end(it, "cancelled");
+    }
 }
 
 void conductor::supersede(const std::string& session_id) {
@@ -549,16 +577,17 @@ void conductor::supersede(const std::string& session_id) {
 void conductor::hush(const turn& by) {
     publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{
                                      .session_id = by.session_id, .target = by.target, .except_turn_id = by.id}));
-    std::vector<std::string> rings;
-    for (const auto& [session, t] : turns_)
-        if (t.timer_id) rings.push_back(session);
-    for (const auto& session : rings) {
-        publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{.session_id = session}));
-        const auto it = turns_.find(session);
-        it->second.reason = "stopped";
-        it->second.synthesised = true;  // heard well enough to be stopped: it does not ring again
-        end(it, "cancelled");
+    const auto all = with_.timers.list();
+    if (!all) return with_.log.warn(all.error());
+    // Heard well enough to be stopped: they do not ring again.
+    std::vector<std::int64_t> stopped;
+    for (const auto& t : *all) {
+        if (!t.ringing() || !t.action.empty()) continue;
+        stopped.push_back(t.id);
+        if (auto done = with_.timers.acknowledge(t.id); !done) with_.log.warn(done.error());
     }
+    settle_rings();
+    for (const auto id : stopped) ringing_.forget(id);
 }
 
 void conductor::degrade(const turn& t, const std::string& stage, const std::string& reason,
@@ -570,6 +599,7 @@ void conductor::degrade(const turn& t, const std::string& stage, const std::stri
         .warn("turn degraded in {}: {} ({})", stage, message, reason);
     publish(subject::session_degraded,
             protocol::encode(protocol::session_degraded{t.session_id, t.id, stage, reason, message}), &t);
+    store(t, "turn.error", error_event(t.id, stage, reason, message));
 }
 
 void conductor::end(turns::iterator which, const std::string& outcome) {
@@ -581,9 +611,12 @@ void conductor::end(turns::iterator which, const std::string& outcome) {
     // "Repeat that" means what was heard: not what was called off before it sounded.
     if (!t.timer_id && !t.reply.empty() && (t.played || outcome != "cancelled"))
         memory_of(t.session_id).last_reply = t.reply;
-    if (t.timer_id && t.synthesised)
+    if (t.timer_id && outcome != "cancelled" &&
+        ringing_.said(*t.timer_id, t.synthesised, t.played || t.headers.audio != protocol::audio_form::pcm)) {
+        with_.log.info("timer {} rang {} times and nobody stopped it", *t.timer_id, config_.ring_times);
         if (auto done = with_.timers.acknowledge(*t.timer_id); !done && done.error().code != errc::not_found)
             with_.log.warn(done.error());
+    }
 
     const auto now = with_.clock.steady();
     const auto elapsed = now - t.began;
@@ -634,6 +667,7 @@ void conductor::cancel_all(const std::string& reason) {
 void conductor::tick() {
     const auto now = with_.clock.steady();
     if (components_.check()) publish_readiness();
+    ring_again();
     if (now >= traces_settled_at_)
         for (const auto& m : std::exchange(waiting_for_traces_, {})) respond(m, traces_.answer(m.payload));
     std::vector<std::string> due;
@@ -662,7 +696,7 @@ void conductor::tick() {
 }
 
 steady_time conductor::next_deadline() const {
-    auto next = components_.next_check();
+    auto next = std::min(components_.next_check(), ringing_.next());
     if (!waiting_for_traces_.empty()) next = std::min(next, traces_settled_at_);
     for (const auto& [session, t] : turns_) next = std::min(next, t.phase_deadline);
     return next;
@@ -694,69 +728,14 @@ void conductor::observe(const std::string& stage, double ms) {
         .observe(ms);
 }
 
-void conductor::timer_status(const timers::timer& t, const std::string& state) {
-    protocol::timer_status status{.label = t.label, .state = state};
-    if (state == "started") status.seconds_remaining = std::chrono::ceil<seconds>(t.remaining).count();
-    publish(subject::timer_status, protocol::encode(status));
-}
-
-void conductor::on_timer_start(const bus::message& m) {
-    const auto wanted = read<protocol::timer_start>(m);
-    if (!wanted) return;
-    auto started = with_.timers.start({.duration = milliseconds(wanted->duration_ms),
-                                       .label = to_lower(wanted->label),
-                                       .session_id = "timers",
-                                       .target = config_.default_target});
-    if (started) return timer_status(*started, "started");
-    with_.log.warn(started.error());
-    publish(subject::timer_status, protocol::encode(protocol::timer_status{.label = wanted->label, .state = "failed"}));
-}
-
-void conductor::on_timer_cancel(const bus::message& m) {
-    const auto wanted = read<protocol::timer_cancel>(m);
-    if (!wanted) return;
-    const auto all = with_.timers.list();
-    if (!all) return with_.log.warn(all.error());
-    for (const auto& t : *all)
-        if (wanted->label.empty() || t.label == to_lower(wanted->label)) std::ignore = cancel_timer(t);
-}
-
-bool conductor::cancel_timer(const timers::timer& t) {
-    if (auto done = with_.timers.cancel(t.id); !done) {
-        with_.log.warn(done.error());
-        return false;
-    }
-    timer_status(t, "cancelled");
-    return true;
-}
-
-void conductor::on_timers_list(const bus::message& m) {
-    const auto all = with_.timers.list();
-    if (!all) return respond(m, error_json(all.error()));
-    json list = json::array();
-    for (const auto& t : *all) list.push_back(timer_json(t));
-    respond(m, protocol::dump({{"timers", list}}));
-}
-
-void conductor::on_timers_cancel(const bus::message& m) {
-    auto request = protocol::parse_object(m.payload);
-    if (!request) return respond(m, error_json(request.error()));
-    std::int64_t id = 0;
-    std::string label;
-    protocol::field_reader read(*request);
-    read.integer("id", id, 1, std::int64_t{1} << 53).text("label", label, 256);
-    if (read.failed()) return respond(m, error_json(read.why()));
-    const auto all = with_.timers.list();
-    if (!all) return respond(m, error_json(all.error()));
-    int cancelled = 0;
-    for (const auto& t : *all)
-        if (id != 0 ? t.id == id : !label.empty() && t.label == to_lower(label)) cancelled += cancel_timer(t) ? 1 : 0;
-    if (cancelled == 0)
-        return respond(m, error_json({errc::not_found,
-                                      id != 0 ? fmt::format("there is no timer {}", id)
-                                              : fmt::format("there is no timer called \"{}\"", label),
-                                      "see which there are: loqa timers"}));
-    respond(m, protocol::dump({{"cancelled", cancelled}}));
+void conductor::on_dry_run(const bus::message& m) {
+    const asker nobody{.session_id = "replay", .target = config_.default_target, .area = config_.area};
+    const auto preview = [&](const intent::recognized& what) {
+        auto words = answers_.preview(what, nobody);
+        return words || with_.home == nullptr ? words : with_.home->preview(what, nobody);
+    };
+    const auto meaning = live_ != nullptr ? live_->now()->meaning : interpreter_;
+    respond(m, dry_run(m.payload, *meaning, preview));
 }
 
 }  // namespace loqa::session

@@ -25,7 +25,9 @@
 #include "loqa/session/answers.hpp"
 #include "loqa/session/components.hpp"
 #include "loqa/session/house_answers.hpp"
+#include "loqa/session/ringing.hpp"
 #include "loqa/session/speculation.hpp"
+#include "loqa/session/timer_requests.hpp"
 #include "loqa/session/traces.hpp"
 #include "loqa/store/event_store.hpp"
 #include "loqa/telemetry/log.hpp"
@@ -47,6 +49,9 @@ struct conductor_config {
     std::map<std::string, std::string> areas;  // rooms of targets and sessions
     std::string privacy = "session";           // scope of turns whose client names none
     std::vector<std::string> required_components;
+    milliseconds ring_pause{10'000};  // between the announcements of one ring
+    int ring_times = 12;              // after so many it ends unheard
+    milliseconds snooze{9 * 60'000};
 };
 
 class conductor {
@@ -129,10 +134,7 @@ private:
     void on_trace_get(const bus::message& m);
     void on_session_state(const bus::message& m);
     void on_component_status(const bus::message& m);
-    void on_timer_start(const bus::message& m);
-    void on_timer_cancel(const bus::message& m);
-    void on_timers_list(const bus::message& m);
-    void on_timers_cancel(const bus::message& m);
+    void on_dry_run(const bus::message& m);
 
     std::string area_of(const turn& t) const;
     turn& begin(const std::string& session_id, const protocol::turn_headers& headers);
@@ -171,8 +173,9 @@ private:
     memory& memory_of(const std::string& session_id);
     void store(const turn& t, const std::string& type, const std::string& payload);
     void observe(const std::string& stage, double ms);
-    bool cancel_timer(const timers::timer& t);
-    void timer_status(const timers::timer& t, const std::string& state);
+    // Silences the announcements of timers that ring no longer.
+    void settle_rings();
+    void ring_again();
     protocol::headers headers_of(const turn& t) const;
 
     const conductor_config config_;
@@ -182,6 +185,8 @@ private:
     answers answers_;
     actor actor_;
     speculation speculation_;
+    timer_requests timer_requests_;
+    ringing ringing_;
     components components_;
     recent_traces traces_;
     std::vector<bus::message> waiting_for_traces_;

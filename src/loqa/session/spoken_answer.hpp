@@ -15,6 +15,7 @@ struct asker {
     bool pcm = false;        // whether that speaker takes raw PCM
     std::string last_reply;  // what was said last in this session, for "repeat that"; empty if nothing was
     std::string area;        // name of the room it was asked from; empty if unknown
+    bool ephemeral = false;  // no word of it may be kept
 };
 
 struct spoken_answer {

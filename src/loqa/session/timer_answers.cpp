@@ -1,13 +1,30 @@
 #include "loqa/session/timer_answers.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "loqa/base/text.hpp"
+#include "loqa/intent/spoken_time.hpp"
 #include "loqa/session/phrases.hpp"
 
 namespace loqa::session {
 namespace {
+
+using timers::weekday_set;
+
+constexpr std::array<std::string_view, 7> weekdays = {"sunday",   "monday", "tuesday", "wednesday",
+                                                      "thursday", "friday", "saturday"};
+
+constexpr std::pair<std::string_view, weekday_set> said_days[] = {
+    {"every morning", timers::every_day},     {"each morning", timers::every_day},
+    {"every day", timers::every_day},         {"each day", timers::every_day},
+    {"everyday", timers::every_day},          {"daily", timers::every_day},
+    {"on weekdays", timers::working_days},    {"on work days", timers::working_days},
+    {"every weekday", timers::working_days},  {"weekdays", timers::working_days},
+    {"at weekends", timers::weekend_days},    {"on weekends", timers::weekend_days},
+    {"on the weekend", timers::weekend_days}, {"every weekend", timers::weekend_days},
+};
 
 // The duration that a sentence gives in up to three slots; nothing when it gives none.
 std::optional<milliseconds> duration_of(const intent::recognized& what, const std::string& prefix) {
@@ -23,9 +40,39 @@ std::optional<milliseconds> duration_of(const intent::recognized& what, const st
     return milliseconds(static_cast<std::int64_t>(total_s * 1000));
 }
 
-// "pasta timer", "10 minute timer", or just "timer".
+std::tm calendar(std::chrono::local_seconds at) {
+    const auto as_if_utc = static_cast<std::time_t>(at.time_since_epoch().count());
+    std::tm fields{};
+    ::gmtime_r(&as_if_utc, &fields);
+    return fields;
+}
+
+// "on weekdays", "every Monday and Friday"
+std::string say_days(weekday_set days) {
+    if (days == timers::every_day) return "every day";
+    if (days == timers::working_days) return "on weekdays";
+    if (days == timers::weekend_days) return "at weekends";
+    std::vector<std::string> names;
+    for (unsigned i = 1; i <= 7; ++i)
+        if ((days & timers::only(std::chrono::weekday(i % 7))) != 0)
+            names.push_back(capitalised(std::string(weekdays.at(i % 7))));
+    return "every " + say_list(names);
+}
+
+// "tomorrow at 7 AM", "at 6:30 AM every day": as it is said to somebody now.
+std::string say_when(std::chrono::local_seconds at, weekday_set days, std::chrono::local_seconds now) {
+    const auto time = say_time(calendar(at));
+    if (days != 0) return fmt::format("{} {}", time, say_days(days));
+    const auto ahead = (std::chrono::floor<std::chrono::days>(at) - std::chrono::floor<std::chrono::days>(now)).count();
+    if (ahead == 0) return time + " today";
+    if (ahead == 1) return time + " tomorrow";
+    return fmt::format("{} on {}", time, say_date(calendar(at)));
+}
+
+// "pasta timer", "10 minute timer", "7 AM alarm".
 std::string name_of(const timers::timer& t) {
-    if (!t.label.empty()) return t.label + " timer";
+    if (!t.label.empty()) return t.label + (t.is_alarm() ? " alarm" : " timer");
+    if (t.is_alarm()) return say_time(calendar(*t.local_at)) + " alarm";
     auto length = say_duration(t.duration);
     // "10 minutes" says how long, "10 minute timer" says which.
     if (length.ends_with('s') && length.find(' ') == length.rfind(' ')) length.pop_back();
@@ -33,8 +80,10 @@ std::string name_of(const timers::timer& t) {
 }
 
 std::string left_on(const timers::timer& t) {
-    if (t.ringing) return fmt::format("The {} is done.", name_of(t));
-    return fmt::format("{} left on the {}.", capitalised(say_duration(t.remaining)), name_of(t));
+    if (t.ringing()) return fmt::format("The {} is done.", name_of(t));
+    const auto left = say_duration(t.remaining);
+    if (t.state == timers::timer_state::paused) return fmt::format("The {} is paused with {} left.", name_of(t), left);
+    return fmt::format("{} left on the {}.", capitalised(left), name_of(t));
 }
 
 // That there is nothing to tell of is an answer; that the timers cannot be reached is a failure.
@@ -50,7 +99,78 @@ spoken_answer not_started(const error& e) {
     return apology(e, "Sorry, the timer could not be saved, so I have not set it.");
 }
 
+spoken_answer alarm_not_set(const error& e) {
+    if (e.code == errc::invalid_argument) return apology(e, "Sorry, that time is past.");
+    if (e.code == errc::too_long) return apology(e, "Sorry, an alarm can be within the next year.");
+    return not_started(e);
+}
+
+// What cannot be done with a timer as it is: the service's words are for people.
+spoken_answer not_changed(const error& e) {
+    if (e.code == errc::invalid_argument || e.code == errc::too_long)
+        return apology(e, fmt::format("Sorry, {}.", e.message));
+    return no_timers(e);
+}
+
+// Which of several was meant is not guessed.
+spoken_answer which_one(const std::vector<timers::timer>& some, std::string_view kind, std::string_view verb) {
+    std::vector<std::string> names;
+    for (const auto& t : some) names.push_back("the " + name_of(t));
+    return {.text = fmt::format("There are {}: {}. Which one should I {}?", say_count(some.size(), std::string(kind)),
+                                say_list(names), verb),
+            .failed = true,
+            .reason = "ambiguous"};
+}
+
+template <class T>
+result<void> done_or_error(result<T> done) {
+    if (!done) return fail(std::move(done));
+    return {};
+}
+
+bool take(std::string& text, std::string_view phrase) {
+    const auto at = (" " + text + " ").find(" " + std::string(phrase) + " ");
+    if (at == std::string::npos) return false;
+    text.erase(at, phrase.size());
+    text = std::string(trim(text));
+    return true;
+}
+
 }  // namespace
+
+std::optional<alarm_time> parse_alarm_time(const std::string& said, std::chrono::local_seconds now) {
+    std::string text = to_lower(trim(said));
+    std::erase(text, ',');
+    weekday_set days = 0, once = 0;
+    for (const auto& [phrase, set] : said_days)
+        if (take(text, phrase)) {
+            days |= set;
+            // "every morning" says which half of the day as well.
+            if (phrase.ends_with("morning")) text += " in the morning";
+        }
+    for (unsigned i = 0; i < weekdays.size(); ++i) {
+        const auto day = timers::only(std::chrono::weekday(i));
+        const std::string name(weekdays.at(i));
+        if (take(text, "every " + name) || take(text, "on " + name + "s") || take(text, name + "s") ||
+            ((days != 0) && take(text, "and " + name)))
+            days |= day;
+        else if (take(text, "on " + name) || take(text, "next " + name) || take(text, name))
+            once |= day;
+    }
+    // "every monday and friday": the second has no word of its own.
+    if (days != 0) days |= std::exchange(once, weekday_set{});
+    while (take(text, "and")) {
+    }
+    auto time = intent::parse_spoken_time(trim(text));
+    if (!time) return std::nullopt;
+    const auto of_day = std::chrono::hours(time->hour) + std::chrono::minutes(time->minute);
+    if (days == 0 && once == 0)
+        return alarm_time{.at = intent::next_occurrence(*time, now), .half_day_said = time->half_day_said};
+    // Said with a day, an hour without its half of the day is the morning's.
+    const auto like = std::chrono::floor<std::chrono::days>(now) + of_day;
+    return alarm_time{
+        .at = timers::next_on(days != 0 ? days : once, like, now), .days = days, .half_day_said = time->half_day_said};
+}
 
 std::optional<spoken_answer> timer_answers::answer_for(const intent::recognized& what, const asker& who) {
     auto planned = plan_for(what, who);
@@ -67,10 +187,20 @@ std::optional<std::string> timer_answers::preview(const intent::recognized& what
 }
 
 std::optional<timer_answers::plan> timer_answers::plan_for(const intent::recognized& what, const asker& who) const {
-    if (what.intent == "HassStartTimer") return start(what, who);
-    if (what.intent == "HassTimerStatus") return status(what);
-    if (what.intent == "HassCancelTimer") return cancel(what);
-    if (what.intent == "HassCancelAllTimers") return cancel_all();
+    const auto& name = what.intent;
+    if (name == "HassStartTimer") return start(what, who);
+    if (name == "HassTimerStatus") return status(what);
+    if (name == "HassCancelTimer") return cancel(what);
+    if (name == "HassCancelAllTimers") return cancel_all(what, kind::timers);
+    if (name == "HassPauseTimer") return pause(what);
+    if (name == "HassUnpauseTimer") return resume(what);
+    if (name == "HassIncreaseTimer") return change_time(what, 1);
+    if (name == "HassDecreaseTimer") return change_time(what, -1);
+    if (name == "LoqaSetAlarm") return set_alarm(what, who);
+    if (name == "LoqaListAlarms") return list_alarms();
+    if (name == "LoqaCancelAlarm") return cancel_alarm(what);
+    if (name == "LoqaCancelAllAlarms") return cancel_all(what, kind::alarms);
+    if (name == "LoqaSnooze") return snooze(what);
     return std::nullopt;
 }
 
@@ -82,36 +212,89 @@ timer_answers::plan timer_answers::start(const intent::recognized& what, const a
                                    .label = to_lower(trim(what.text_of("name"))),
                                    .session_id = who.session_id,
                                    .target = who.target,
-                                   .pcm = who.pcm};
+                                   .area = who.area,
+                                   .pcm = who.pcm,
+                                   .ephemeral = who.ephemeral};
     const auto name =
         wanted.label.empty() ? "Timer" : capitalised(name_of({.label = wanted.label, .duration = wanted.duration}));
     return {.words = {.text = fmt::format("{} set for {}.", name, say_duration(*duration))},
-            .act = [this, wanted]() -> result<void> {
-                auto started = timers_.start(wanted);
-                return started ? result<void>{} : fail(std::move(started));
-            },
+            .act = [this, wanted] { return done_or_error(timers_.start(wanted)); },
             .apologise = not_started};
 }
 
-result<std::vector<timers::timer>> timer_answers::meant(const intent::recognized& what) const {
-    auto label = to_lower(what.text_of("name"));
-    // "the kitchen timer" may be one of that name as well as a room's; a room that was not said is none.
-    if (const auto* area = what.find("area"); label.empty() && area != nullptr) label = to_lower(area->text);
-    const auto length = duration_of(what, "start_");
+timer_answers::plan timer_answers::set_alarm(const intent::recognized& what, const asker& who) const {
+    const auto now = timers::to_local(clock_.wall());
+    const auto wanted = parse_alarm_time(what.text_of("time"), now);
+    if (!wanted)
+        return {.words = {.text = "For what time should the alarm be?", .failed = true, .reason = "missing_time"}};
+    const auto label = to_lower(trim(what.text_of("name")));
+    return {.words = {.text = fmt::format("{} set for {}.", label.empty() ? "Alarm" : capitalised(label + " alarm"),
+                                          say_when(wanted->at, wanted->days, now))},
+            .act =
+                [this, when = *wanted, label, who] {
+                    return done_or_error(timers_.start({.label = label,
+                                                        .session_id = who.session_id,
+                                                        .target = who.target,
+                                                        .area = who.area,
+                                                        .pcm = who.pcm,
+                                                        .at = timers::from_local(when.at),
+                                                        .days = when.days,
+                                                        .ephemeral = who.ephemeral}));
+                },
+            .apologise = alarm_not_set};
+}
+
+result<std::vector<timers::timer>> timer_answers::meant(const intent::recognized& what, kind of) const {
     auto all = timers_.list();
     if (!all) return all;
-    // What somebody has put off is no timer to them.
-    std::erase_if(*all, [](const timers::timer& t) { return !t.action.empty(); });
-    if (all->empty()) return fail(errc::not_found, "No timer is running.");
+    // What somebody has put off to be done is no timer to them.
+    std::erase_if(*all,
+                  [&](const timers::timer& t) { return !t.action.empty() || t.is_alarm() != (of == kind::alarms); });
+    const std::string_view one = of == kind::alarms ? "alarm" : "timer";
+    if (all->empty())
+        return fail(errc::not_found, "{}", of == kind::alarms ? "No alarm is set." : "No timer is running.");
+
+    const auto label = to_lower(trim(what.text_of("name")));
+    // A room that was not said is none.
+    const auto* room = what.find("area");
+    const auto area = room != nullptr && !room->text.empty() ? to_lower(trim(what.text_of("area"))) : std::string();
+    const auto length = duration_of(what, "start_");
+    std::optional<alarm_time> time;
+    if (const auto said = what.text_of("time"); !said.empty()) {
+        time = parse_alarm_time(said, timers::to_local(clock_.wall()));
+        if (!time) return fail(errc::not_found, "There is no such {}.", one);
+    }
+    // "The 9:30 alarm" is the one in the morning or the one in the evening.
+    const auto shows = [&](std::chrono::local_seconds at) {
+        return (at - time->at) % std::chrono::hours(time->half_day_said ? 24 : 12) == seconds(0);
+    };
     std::erase_if(*all, [&](const timers::timer& t) {
-        return (!label.empty() && t.label != label) || (length && t.duration != *length);
+        return (!label.empty() && t.label != label) ||
+               // "The kitchen timer" was set in the kitchen, or is called so.
+               (!area.empty() && t.area != area && t.label != area) || (length && t.duration != *length) ||
+               (time && !shows(*t.local_at));
     });
-    if (all->empty()) return fail(errc::not_found, "There is no such timer.");
+    if (all->empty()) return fail(errc::not_found, "There is no such {}.", one);
+    if (const auto place = what.text_of("order"); !place.empty()) {
+        // As they were set; "the next one" is the next to ring.
+        if (place != "next") std::ranges::sort(*all, {}, &timers::timer::id);
+        const auto index = place == "last" ? all->size() - 1 : place == "second" ? 1 : place == "third" ? 2 : 0;
+        if (index >= all->size()) return fail(errc::not_found, "There is no such {}.", one);
+        return std::vector{all->at(index)};
+    }
     return all;
 }
 
+timer_answers::plan timer_answers::make_sure(
+    const timers::timer& of, std::string text,
+    std::function<result<timers::timer>(timers::timer_service&, std::int64_t)> act) const {
+    return {.words = {.text = std::move(text)},
+            .act = [this, id = of.id, act = std::move(act)] { return done_or_error(act(timers_, id)); },
+            .apologise = not_changed};
+}
+
 timer_answers::plan timer_answers::status(const intent::recognized& what) const {
-    const auto some = meant(what);
+    const auto some = meant(what, kind::timers);
     if (!some) return {.words = no_timers(some.error())};
     if (some->size() == 1) return {.words = {.text = left_on(some->front())}};
     std::string text = fmt::format("There are {}.", say_count(some->size(), "timer"));
@@ -119,31 +302,49 @@ timer_answers::plan timer_answers::status(const intent::recognized& what) const 
     return {.words = {.text = text}};
 }
 
-timer_answers::plan timer_answers::cancel(const intent::recognized& what) const {
-    const auto some = meant(what);
+timer_answers::plan timer_answers::list_alarms() const {
+    const auto some = meant({}, kind::alarms);
     if (!some) return {.words = no_timers(some.error())};
-    // Which of several was meant is not guessed.
-    if (some->size() > 1) {
-        std::vector<std::string> names;
-        for (const auto& t : *some) names.push_back("the " + name_of(t));
-        return {.words = {.text = fmt::format("There are {}: {}. Which one should I cancel?",
-                                              say_count(some->size(), "timer"), say_list(names)),
-                          .failed = true,
-                          .reason = "ambiguous"}};
+    const auto now = timers::to_local(clock_.wall());
+    std::vector<std::string> times;
+    for (const auto& t : *some) {
+        auto when = say_when(*t.local_at, t.days, now);
+        if (t.ringing()) when = "one that is ringing";
+        times.push_back(t.label.empty() ? when : fmt::format("{} ({})", when, t.label));
     }
-    const auto& one = some->front();
-    return {.words = {.text = fmt::format("{} cancelled.", capitalised(name_of(one)))},
-            .act = [this, id = one.id]() -> result<void> {
-                auto done = timers_.cancel(id);
-                return done ? result<void>{} : fail(std::move(done));
-            },
-            .apologise = no_timers};
+    return {.words = {.text = some->size() == 1 ? fmt::format("There is an alarm for {}.", times.front())
+                                                : fmt::format("There are {}: {}.", say_count(times.size(), "alarm"),
+                                                              say_list(times))}};
 }
 
-timer_answers::plan timer_answers::cancel_all() const {
-    auto all = meant({});
+timer_answers::plan timer_answers::cancel(const intent::recognized& what) const {
+    const auto some = meant(what, kind::timers);
+    if (!some) return {.words = no_timers(some.error())};
+    if (some->size() > 1) return {.words = which_one(*some, "timer", "cancel")};
+    return make_sure(some->front(), fmt::format("{} cancelled.", capitalised(name_of(some->front()))),
+                     [](auto& service, auto id) { return service.cancel(id); });
+}
+
+timer_answers::plan timer_answers::cancel_alarm(const intent::recognized& what) const {
+    auto some = meant(what, kind::alarms);
+    if (!some) return {.words = no_timers(some.error())};
+    // "Turn off the alarm", while one rings, means that one, and only its ring.
+    const auto rings = std::ranges::find_if(*some, &timers::timer::ringing);
+    if (rings != some->end())
+        return {.words = {.stop_speaking = true},
+                .act = [this, id = rings->id] { return timers_.acknowledge(id); },
+                .apologise = no_timers};
+    if (some->size() > 1) return {.words = which_one(*some, "alarm", "cancel")};
+    return make_sure(some->front(), fmt::format("{} cancelled.", capitalised(name_of(some->front()))),
+                     [](auto& service, auto id) { return service.cancel(id); });
+}
+
+timer_answers::plan timer_answers::cancel_all(const intent::recognized& what, kind of) const {
+    auto all = meant(what, of);
     if (!all) return {.words = no_timers(all.error())};
-    auto text = all->size() == 1 ? "Timer cancelled." : fmt::format("{} cancelled.", say_count(all->size(), "timer"));
+    const std::string one = of == kind::alarms ? "alarm" : "timer";
+    auto text = all->size() == 1 ? fmt::format("{} cancelled.", capitalised(one))
+                                 : fmt::format("{} cancelled.", say_count(all->size(), one));
     return {.words = {.text = std::move(text)},
             .act = [this, all = std::move(*all)]() -> result<void> {
                 for (const auto& t : all)
@@ -152,6 +353,74 @@ timer_answers::plan timer_answers::cancel_all() const {
                 return {};
             },
             .apologise = no_timers};
+}
+
+timer_answers::plan timer_answers::pause(const intent::recognized& what) const {
+    auto some = meant(what, kind::timers);
+    if (!some) return {.words = no_timers(some.error())};
+    // One that stands still already is hardly meant, unless it is the only one.
+    if (some->size() > 1) std::erase_if(*some, [](const auto& t) { return t.state != timers::timer_state::running; });
+    if (some->empty()) return {.words = {.text = "No timer is running."}};
+    if (some->size() > 1) return {.words = which_one(*some, "timer", "pause")};
+    const auto& one = some->front();
+    if (one.state == timers::timer_state::paused)
+        return {.words = {.text = fmt::format("The {} is paused already.", name_of(one))}};
+    return make_sure(one,
+                     fmt::format("{} paused with {} left.", capitalised(name_of(one)), say_duration(one.remaining)),
+                     [](auto& service, auto id) { return service.pause(id); });
+}
+
+timer_answers::plan timer_answers::resume(const intent::recognized& what) const {
+    auto some = meant(what, kind::timers);
+    if (!some) return {.words = no_timers(some.error())};
+    std::erase_if(*some, [](const auto& t) { return t.state != timers::timer_state::paused; });
+    if (some->empty()) return {.words = {.text = "No timer is paused."}};
+    if (some->size() > 1) return {.words = which_one(*some, "timer", "resume")};
+    const auto& one = some->front();
+    return make_sure(one, fmt::format("{} goes on, {} left.", capitalised(name_of(one)), say_duration(one.remaining)),
+                     [](auto& service, auto id) { return service.resume(id); });
+}
+
+timer_answers::plan timer_answers::change_time(const intent::recognized& what, int sign) const {
+    const auto by = duration_of(what, "");
+    if (!by) return {.words = {.text = "By how much?", .failed = true, .reason = "missing_duration"}};
+    auto some = meant(what, kind::timers);
+    if (!some) return {.words = no_timers(some.error())};
+    // "Add five minutes", while one rings, is said to that one.
+    if (const auto rings = std::ranges::find_if(*some, &timers::timer::ringing); rings != some->end() && sign > 0)
+        some = std::vector{*rings};
+    if (some->size() > 1) return {.words = which_one(*some, "timer", sign > 0 ? "add to" : "shorten")};
+    const auto& one = some->front();
+    const auto left = (one.ringing() ? milliseconds(0) : one.remaining) + sign * *by;
+    if (left < timers::shortest)
+        return {
+            .words = {.text = fmt::format("Sorry, the {} has only {} left.", name_of(one), say_duration(one.remaining)),
+                      .failed = true,
+                      .reason = "invalid_argument"}};
+    auto planned = make_sure(one,
+                             fmt::format("{} {}, {} left on the {}.", capitalised(say_duration(*by)),
+                                         sign > 0 ? "added" : "removed", say_duration(left), name_of(one)),
+                             [amount = sign * *by](auto& service, auto id) { return service.add(id, amount); });
+    planned.words.stop_speaking = one.ringing();
+    return planned;
+}
+
+timer_answers::plan timer_answers::snooze(const intent::recognized& what) const {
+    const auto all = timers_.list();
+    if (!all) return {.words = no_timers(all.error())};
+    std::vector<std::int64_t> ringing;
+    for (const auto& t : *all)
+        if (t.ringing() && t.action.empty()) ringing.push_back(t.id);
+    if (ringing.empty()) return {.words = {.text = "Nothing is ringing."}};
+    const auto by = duration_of(what, "").value_or(snooze_);
+    return {.words = {.text = fmt::format("Okay, again in {}.", say_duration(by))},
+            .act = [this, ringing, by]() -> result<void> {
+                for (const auto id : ringing)
+                    if (auto done = timers_.snooze(id, by); !done && done.error().code != errc::not_found)
+                        return fail(std::move(done));
+                return {};
+            },
+            .apologise = not_changed};
 }
 
 }  // namespace loqa::session

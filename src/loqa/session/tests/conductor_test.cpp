@@ -2,6 +2,7 @@
 #include "loqa/session/conductor.hpp"
 
 #include <algorithm>
+#include <mutex>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,11 +31,16 @@ protected:
         auto opened = store::event_store::open({.path = folder / "events.db"}, clock, log, metrics);
         ASSERT_TRUE(opened) << opened.error().text();
         events = std::move(*opened);
-        auto timer_file = timers::timer_service::open(folder / "events.db", clock, log);
+        auto timer_file = timers::timer_service::open(folder / "timers.db", clock, log);
         ASSERT_TRUE(timer_file) << timer_file.error().text();
         timers = std::move(*timer_file);
+        timers->run([this](const timers::timer& t) {
+            std::lock_guard lock(due_mutex);
+            due.push_back(t);
+        });
         const auto house = std::make_shared<const intent::home>();
-        make(std::make_shared<const intent::interpreter>(std::move(*compiled), house));
+        meaning = std::make_shared<const intent::interpreter>(std::move(*compiled), house);
+        make(meaning);
     }
     void TearDown() override {
         turns.reset();
@@ -106,6 +112,16 @@ protected:
         clock.advance(time);
         turns->tick();
     }
+    // Time goes by, and what is due rings.
+    void let_ring(std::chrono::nanoseconds time) {
+        clock.advance(time);
+        timers->clock_moved();
+        std::lock_guard lock(due_mutex);
+        for (const auto& t : std::exchange(due, {})) turns->ring(t);
+    }
+    std::string ringing_turn() {
+        return protocol::read_turn(bus.published(subject::tts_request).back().headers).turn_id;
+    }
 
     fs::path folder = fs::path(testing::TempDir()) / ("loqa-session-" + random_hex(4));
     manual_clock clock;
@@ -114,6 +130,9 @@ protected:
     telemetry::tracer tracer{"test", {}, metrics, log};
     bus::testing::fake_connection bus;
     std::unique_ptr<store::event_store> events;
+    std::shared_ptr<const intent::interpreter> meaning;
+    std::mutex due_mutex;
+    std::vector<timers::timer> due;
     std::unique_ptr<timers::timer_service> timers;
     std::unique_ptr<conductor> turns;
 };
@@ -337,29 +356,134 @@ TEST_F(Conductor, ATurnAboveTheLimitIsTurnedAwayWithAReason) {
     EXPECT_EQ(last.reason, "busy");
 }
 
-TEST_F(Conductor, ATimerRingsWhereItWasSetAndIsOverOnceHeard) {
+TEST_F(Conductor, ATimerRingsWhereItWasSetUntilItIsStopped) {
     say("set a pasta timer for five minutes");
     speak();
-    timers::timer pasta = timers->list().value().at(0);
-    pasta.ringing = true;
-    turns->ring(pasta);
-    const auto rings = sent<protocol::tts_request>(subject::tts_request).back();
-    EXPECT_EQ(rings.text, "Your pasta timer is done.");
-    EXPECT_EQ(rings.target, "s");
-    EXPECT_EQ(sent<protocol::timer_status>(subject::timer_status).back().state, "completed");
-    EXPECT_EQ(timers->list()->size(), 1u) << "not over before it was heard";
-    const auto turn = protocol::read_turn(bus.published(subject::tts_request).back().headers).turn_id;
-    speak(rings.session_id, turn);
+    let_ring(std::chrono::minutes(5));
+    for (int i = 0; i < 3; ++i) {
+        const auto rings = sent<protocol::tts_request>(subject::tts_request).back();
+        EXPECT_EQ(rings.text, "Your pasta timer is done.");
+        EXPECT_EQ(rings.target, "s");
+        speak(rings.session_id, ringing_turn());
+        EXPECT_EQ(turns->active_turns(), 0u);
+        pass(seconds(9));
+        EXPECT_EQ(turns->active_turns(), 0u) << "there is a pause between two announcements";
+        pass(seconds(1));
+        EXPECT_EQ(turns->active_turns(), 1u);
+    }
+    EXPECT_EQ(timers->list()->size(), 1u);
+    std::vector<std::string> states;
+    for (const auto& status : sent<protocol::timer_status>(subject::timer_status)) states.push_back(status.state);
+    EXPECT_THAT(states, ElementsAre("completed")) << "told once";
+    say("stop", "s", "t2");
     EXPECT_EQ(timers->list()->size(), 0u);
+    pass(std::chrono::minutes(1));
+    EXPECT_EQ(turns->active_turns(), 0u);
 }
 
 TEST_F(Conductor, StopSilencesARingForGood) {
     say("set a timer for five minutes");
     speak();
-    turns->ring(timers->list().value().at(0));
+    let_ring(std::chrono::minutes(5));
     say("stop", "s", "t2");
     EXPECT_EQ(timers->list()->size(), 0u);
     EXPECT_GE(bus.published(subject::tts_cancel).size(), 2u);
+}
+
+TEST_F(Conductor, StopBetweenTwoAnnouncementsCountsAsWell) {
+    say("set a timer for five minutes");
+    speak();
+    let_ring(std::chrono::minutes(5));
+    speak("timer-1", ringing_turn());
+    say("stop", "s", "t2");
+    EXPECT_EQ(timers->list()->size(), 0u);
+}
+
+TEST_F(Conductor, ARingThatNobodyStopsIsOverAfterAWhile) {
+    say("set a timer for five minutes");
+    speak();
+    let_ring(std::chrono::minutes(5));
+    const auto before = spoken().size();
+    for (int i = 0; i < 20; ++i) {
+        if (turns->active_turns() > 0) speak("timer-1", ringing_turn());
+        pass(seconds(10));
+    }
+    EXPECT_EQ(spoken().size() - before, 11u) << "twelve in all";
+    EXPECT_EQ(timers->list()->size(), 0u);
+}
+
+TEST_F(Conductor, WhatCannotBeSaidStaysForWhenItCan) {
+    say("set a timer for five minutes");
+    speak();
+    let_ring(std::chrono::minutes(5));
+    for (int i = 0; i < 40; ++i) pass(seconds(5));
+    EXPECT_EQ(timers->list()->size(), 1u) << "the voice has been away";
+    component("tts", "ready", 2);
+    EXPECT_EQ(turns->active_turns(), 1u);
+}
+
+TEST_F(Conductor, ARingThatItsSpeakerDoesNotPlayGoesToTheDefaultOne) {
+    turns = std::make_unique<conductor>(conductor_config{.default_target = "hall"},
+                                        conductor::parts{clock, bus, *timers, *events, tracer, metrics, log}, meaning);
+    ASSERT_TRUE(timers->start({.duration = seconds(1), .session_id = "s", .target = "kitchen", .pcm = true}));
+    let_ring(seconds(1));
+    EXPECT_EQ(sent<protocol::tts_request>(subject::tts_request).back().target, "kitchen");
+    speak("timer-1", ringing_turn());
+    EXPECT_EQ(turns->active_turns(), 1u) << "the speaker has a moment to say that it plays";
+    pass(seconds(2));
+    turns->tick();
+    EXPECT_EQ(sent<protocol::tts_request>(subject::tts_request).back().target, "hall");
+    EXPECT_EQ(sent<protocol::tts_request>(subject::tts_request).size(), 2u);
+}
+
+TEST_F(Conductor, ARingIsPutOffByVoice) {
+    say("set a pasta timer for five minutes");
+    speak();
+    let_ring(std::chrono::minutes(5));
+    say("snooze", "s", "t2");
+    EXPECT_EQ(spoken().back(), "Okay, again in 9 minutes.");
+    speak("s", "t2");
+    EXPECT_EQ(turns->active_turns(), 0u);
+    let_ring(std::chrono::minutes(9));
+    EXPECT_EQ(spoken().back(), "Your pasta timer is done.");
+}
+
+TEST_F(Conductor, ARingIsStoppedOverTheBus) {
+    say("set a pasta timer for five minutes");
+    speak();
+    let_ring(std::chrono::minutes(5));
+    turns->handle({std::string(subject::timers_change), "inbox", {}, R"({"label":"pasta","change":"stop"})"});
+    EXPECT_EQ(timers->list()->size(), 0u);
+    EXPECT_EQ(turns->active_turns(), 0u);
+    EXPECT_EQ(outcomes().back(), "cancelled");
+}
+
+TEST_F(Conductor, ADryRunSaysWhatWouldBeDoneAndDoesNothing) {
+    const auto ask = [&](const std::string& request) {
+        turns->handle({std::string(subject::dry_run), "inbox", {}, request});
+        return bus.published("inbox").back().payload;
+    };
+    EXPECT_EQ(
+        ask(R"({"text":"set a pasta timer for ten minutes"})"),
+        R"({"asked_first":false,"commands":[{"intent":"HassStartTimer","later":false,"slots":{"minutes":"10",)"
+        R"("name":"pasta"}}],"reply":"Pasta timer set for 10 minutes.","reply_depends":false,"understood":true})");
+    EXPECT_THAT(ask(R"({"text":"the quick brown fox"})"), HasSubstr(R"("understood":false)"));
+    EXPECT_THAT(ask("{broken"), HasSubstr(R"("error")"));
+    EXPECT_THAT(*timers->list(), testing::IsEmpty());
+    EXPECT_THAT(spoken(), testing::IsEmpty());
+    EXPECT_EQ(turns->active_turns(), 0u);
+}
+
+TEST_F(Conductor, ATurnLeavesItsStepsInTheStore) {
+    say("set a timer for ten minutes", "s", "t", protocol::audio_form::pcm);
+    speak();
+    hear(subject::playback_started, protocol::playback_started{.session_id = "s"}, headers("t"));
+    ASSERT_TRUE(events->flush(std::chrono::steady_clock::now() + seconds(10)));
+    std::vector<std::string> types;
+    const auto kept = events->events({.session_id = "s"}).value();
+    for (const auto& e : kept) types.push_back(e.type);
+    EXPECT_THAT(types,
+                ElementsAre("turn.heard", "turn.intent", "turn.action", "turn.reply", "turn.played", "turn.ended"));
 }
 
 TEST_F(Conductor, WhatTheRecogniserMangledIsMendedOrAskedAboutNeverGuessed) {
@@ -452,7 +576,7 @@ TEST_F(Conductor, AnEphemeralTurnLeavesNothingBehind) {
     std::vector<std::string> types;
     const auto kept = events->events({.session_id = "kept"});
     for (const auto& e : *kept) types.push_back(e.type);
-    EXPECT_THAT(types, ElementsAre("turn.heard", "turn.reply", "turn.ended"));
+    EXPECT_THAT(types, ElementsAre("turn.heard", "turn.intent", "turn.action", "turn.reply", "turn.ended"));
 }
 
 TEST_F(Conductor, WhoAsksForATraceAtTheEndOfATurnWaitsForItsLastSpans) {

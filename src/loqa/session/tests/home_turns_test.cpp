@@ -41,7 +41,7 @@ protected:
         auto opened = store::event_store::open({.path = file}, clock, log, metrics);
         ASSERT_TRUE(opened) << opened.error().text();
         events = std::move(*opened);
-        auto timer_file = timers::timer_service::open(file, clock, log);
+        auto timer_file = timers::timer_service::open(folder / "timers.db", clock, log);
         ASSERT_TRUE(timer_file) << timer_file.error().text();
         timers = std::move(*timer_file);
         auto house = house::simulated_home::open(file, *as_built, clock, log);

@@ -38,8 +38,8 @@ protected:
     const fs::path folder_ = fs::temp_directory_path() / ("loqa-timer-answers-" + random_hex(6));
     manual_clock clock_;
     std::unique_ptr<timers::timer_service> timers_ =
-        timers::timer_service::open(folder_ / "events.db", clock_, telemetry::logger::silent()).value();
-    timer_answers answers_{clock_, *timers_};
+        timers::timer_service::open(folder_ / "timers.db", clock_, telemetry::logger::silent()).value();
+    timer_answers answers_{clock_, *timers_, 9min};
     const asker who_{.session_id = "s", .target = "kitchen"};
 
 private:
@@ -57,6 +57,77 @@ TEST_F(TimerAnswers, APreviewSaysTheSameAndTouchesNothing) {
         EXPECT_EQ(foretold, say(sentence)) << sentence;
     }
     EXPECT_EQ(preview("what time is it"), "(not a timer's)");
+}
+
+// Times in this test are those of the process's zone.
+TEST_F(TimerAnswers, AlarmsAreSetListedAndCancelled) {
+    clock_.advance(timers::from_local(std::chrono::local_days(2026y / std::chrono::March / 27) + 21h) - clock_.wall());
+    for (const auto& [says, answer] : {
+             std::pair<std::string, std::string>{"what alarms are set", "No alarm is set."},
+             {"wake me at seven every weekday", "Alarm set for 7 AM on weekdays."},
+             {"set an alarm for 6:30", "Alarm set for 6:30 AM tomorrow."},
+             {"set an alarm for half past nine tomorrow morning", "Alarm set for 9:30 AM tomorrow."},
+             {"set an alarm for 8 am every saturday and sunday", "Alarm set for 8 AM at weekends."},
+             {"set an alarm for 10 am on monday", "Alarm set for 10 AM on Monday, March 30th."},
+             {"set an alarm for tomorrow", "For what time should the alarm be?"},
+             {"set a gym alarm for 5 pm tomorrow", "Gym alarm set for 5 PM tomorrow."},
+             {"cancel the alarm for 6:30", "6:30 AM alarm cancelled."},
+             {"cancel the 9:30 alarm", "9:30 AM alarm cancelled."},
+             {"cancel the alarm for noon", "There is no such alarm."},
+             {"cancel the alarm called gym", "Gym alarm cancelled."},
+             {"cancel the first alarm", "7 AM alarm cancelled."},
+             {"list my alarms", "There are 2 alarms: 8 AM at weekends and 10 AM on Monday, March 30th."},
+             {"cancel all timers", "No timer is running."},
+             {"cancel all alarms", "2 alarms cancelled."},
+         })
+        EXPECT_EQ(say(says), answer) << says;
+}
+
+TEST_F(TimerAnswers, TimersArePausedPutForthAndToldApart) {
+    for (const auto& [says, answer] : {
+             std::pair<std::string, std::string>{"pause the timer", "No timer is running."},
+             {"set a pasta timer for ten minutes", "Pasta timer set for 10 minutes."},
+             {"pause the timer", "Pasta timer paused with 10 minutes left."},
+             {"how long is left on the pasta timer", "The pasta timer is paused with 10 minutes left."},
+             {"pause the timer", "The pasta timer is paused already."},
+             {"resume the pasta timer", "Pasta timer goes on, 10 minutes left."},
+             {"resume the timer", "No timer is paused."},
+             {"add five minutes to the timer", "5 minutes added, 15 minutes left on the pasta timer."},
+             {"take ten minutes off the pasta timer", "10 minutes removed, 5 minutes left on the pasta timer."},
+             {"take ten minutes off the timer", "Sorry, the pasta timer has only 5 minutes left."},
+             {"set a timer for 3 minutes", "Timer set for 3 minutes."},
+             {"set a timer for 7 minutes", "Timer set for 7 minutes."},
+             {"add a minute to the 3 minute timer", "1 minute added, 4 minutes left on the 3 minute timer."},
+             {"how long is left on the second timer", "4 minutes left on the 3 minute timer."},
+             {"cancel the first one", "Pasta timer cancelled."},
+             {"cancel the last timer", "7 minute timer cancelled."},
+             {"snooze", "Nothing is ringing."},
+             {"cancel all timers", "Timer cancelled."},
+         })
+        EXPECT_EQ(say(says), answer) << says;
+}
+
+TEST_F(TimerAnswers, ARoomsTimerIsTheOneThatWasSetThere) {
+    const asker kitchen{.session_id = "s", .area = "Kitchen"}, office{.session_id = "s", .area = "Office"};
+    for (const auto& who : {kitchen, office})
+        ASSERT_TRUE(answers_.answer_for(understood("set a timer for ten minutes"), who));
+    const auto cancel = [&](const std::string& area) {
+        return answers_
+            .answer_for({.intent = "HassCancelTimer", .slots = {{.name = "area", .value = area, .text = area}}}, who_)
+            ->text;
+    };
+    EXPECT_EQ(cancel("Bath"), "There is no such timer.");
+    EXPECT_EQ(cancel("Kitchen"), "10 minute timer cancelled.");
+    ASSERT_THAT(timers_->list().value(), SizeIs(1));
+    EXPECT_EQ(timers_->list()->at(0).area, "office");
+}
+
+TEST_F(TimerAnswers, OfAPrivateTurnAreKeptFromTheDisk) {
+    ASSERT_TRUE(answers_.answer_for(understood("set a xylophone timer for ten minutes"), {.ephemeral = true}));
+    ASSERT_THAT(timers_->list().value(), SizeIs(1));
+    EXPECT_TRUE(timers_->list()->at(0).ephemeral);
+    for (const auto& entry : fs::directory_iterator(folder_))
+        EXPECT_EQ(read_file(entry.path())->find("xylophone"), std::string::npos) << entry.path();
 }
 
 TEST_F(TimerAnswers, WhatWasPutOffIsNoTimerToPeople) {
