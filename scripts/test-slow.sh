@@ -35,6 +35,7 @@ fresh_clone() {
 
 stage "address, undefined" sanitized asan
 stage "threads" sanitized tsan
+stage "fuzzing" scripts/fuzz.sh
 stage "slow system tests" slow_system_tests
 stage "make run, fresh clone" fresh_clone
 finish_stages
