@@ -26,6 +26,8 @@ struct all_options {
     trace_options trace;
     timers_options timers;
     home_options home;
+    sessions_options sessions;
+    replay_options replay;
     models_options models;
     bench_options bench;
     intents_options intents;
@@ -60,6 +62,8 @@ public:
         add_trace();
         add_timers();
         add_home();
+        add_sessions();
+        add_replay();
         add_models();
         add_bench();
         add_intents();
@@ -236,18 +240,109 @@ private:
     }
     void add_timers() {
         auto& o = options_.timers;
-        auto& c = add(app_, "timers", "Show the timers that run, or cancel one",
+        auto& c = add(app_, "timers", "Show, set and change timers and alarms",
                       "  loqa timers\n"
+                      "  loqa timers start 10m pasta\n"
+                      "  loqa timers alarm \"7 am on weekdays\"\n"
+                      "  loqa timers add 5m pasta\n"
                       "  loqa timers cancel pasta\n"
                       "  loqa timers list --json");
         add_json(c, o.json);
         add_instance(c, o.instance);
         c.require_subcommand(0, 1);
         runs(c, o, &cli::timers);
-        add(c, "list", "Show the timers that run", "  loqa timers list").fallthrough();
-        auto& cancel = add(c, "cancel", "Cancel a timer", "  loqa timers cancel pasta");
-        cancel.add_option("timer", o.cancel, "Its id or its label")->required()->type_name("TIMER");
-        cancel.fallthrough();
+        using action = timers_options::action;
+        const auto sub = [&](const char* name, const char* what, const char* example, action does) -> CLI::App& {
+            auto& s = add(c, name, what, example);
+            s.callback([&o, does] { o.what = does; });
+            s.fallthrough();
+            return s;
+        };
+        const auto which = [&](CLI::App& s) {
+            s.add_option("timer", o.timer, "Its id or its label")->required()->type_name("TIMER");
+        };
+        const auto length = [&](CLI::App& s, const char* name, const char* what) {
+            return s
+                .add_option_function<std::string>(
+                    name,
+                    [&o, name](const std::string& text) {
+                        const auto parsed = parse_length(text);
+                        if (!parsed) throw CLI::ValidationError(name, parsed.error().message);
+                        o.length = *parsed;
+                    },
+                    what)
+                ->type_name("LENGTH");
+        };
+        sub("list", "Show them", "  loqa timers list", action::list);
+        auto& start = sub("start", "Start a timer", "  loqa timers start 1h30m bread", action::start);
+        length(start, "length", "How long: 90s, 10m, 1h30m")->required();
+        start.add_option("label", o.label, "Its name")->type_name("LABEL");
+        auto& alarm =
+            sub("alarm", "Set an alarm", "  loqa timers alarm \"half past six tomorrow\" work", action::alarm);
+        alarm.add_option("at", o.at, "When, as it is said")->required()->type_name("TIME");
+        alarm.add_option("label", o.label, "Its name")->type_name("LABEL");
+        which(sub("cancel", "Cancel one", "  loqa timers cancel pasta", action::cancel));
+        which(sub("pause", "Stop a timer's time", "  loqa timers pause pasta", action::pause));
+        which(sub("resume", "Let it go on", "  loqa timers resume pasta", action::resume));
+        auto& more = sub("add", "Give a timer more time, or less",
+                         "  loqa timers add 5m pasta\n  loqa timers add --less 2m pasta", action::add);
+        length(more, "length", "How much: 90s, 10m, 1h30m")->required();
+        which(more);
+        more.add_flag("--less", less_, "Take it away");
+        more.callback([this, &o] {
+            o.what = action::add;
+            if (less_) o.length = -o.length;
+        });
+        auto& snooze = sub("snooze", "Put a ring off", "  loqa timers snooze pasta 5m", action::snooze);
+        which(snooze);
+        length(snooze, "length", "For how long")->required();
+        which(sub("stop", "Silence one that rings", "  loqa timers stop pasta", action::stop));
+    }
+    void add_sessions() {
+        auto& o = options_.sessions;
+        auto& c = add(app_, "sessions", "Show, export or delete what is kept of past sessions",
+                      "  loqa sessions\n"
+                      "  loqa sessions show kitchen\n"
+                      "  loqa sessions export --json > sessions.jsonl\n"
+                      "  loqa sessions delete kitchen");
+        add_json(c, o.json);
+        add_instance(c, o.instance);
+        c.add_option("--limit", o.limit, "How many to list (default: 20)")->type_name("N")->check(CLI::Range(1, 1000));
+        c.require_subcommand(0, 1);
+        runs(c, o, &cli::sessions);
+        using action = sessions_options::action;
+        const auto sub = [&](const char* name, const char* what, const char* example, action does) -> CLI::App& {
+            auto& s = add(c, name, what, example);
+            s.callback([&o, does] { o.what = does; });
+            s.fallthrough();
+            return s;
+        };
+        sub("list", "Show the sessions, the one that was active last first", "  loqa sessions list", action::list);
+        sub("show", "Show the events of a session", "  loqa sessions show kitchen --json", action::show)
+            .add_option("session", o.session, "Its id")
+            ->required()
+            ->type_name("SESSION");
+        sub("export", "Print events as JSON, one a line", "  loqa sessions export > sessions.jsonl", action::export_all)
+            .add_option("session", o.session, "Of this session alone")
+            ->type_name("SESSION");
+        sub("delete", "Delete a session with all its events", "  loqa sessions delete kitchen", action::remove)
+            .add_option("session", o.session, "Its id")
+            ->required()
+            ->type_name("SESSION");
+    }
+    void add_replay() {
+        auto& o = options_.replay;
+        auto& c = add(app_, "replay", "Ask Loqa what it would make of a past session now, without doing any of it",
+                      "  loqa replay kitchen\n"
+                      "  loqa replay kitchen --json | jq .differences\n"
+                      "\nCompares intent, slots and reply of each turn. Exit code 1 if one of them changed.");
+        c.add_option("session", o.session, "The session, as `loqa sessions` lists it")
+            ->required()
+            ->type_name("SESSION");
+        c.add_option("--turn", o.turn, "This turn alone")->type_name("TURN");
+        add_json(c, o.json);
+        add_instance(c, o.instance);
+        runs(c, o, &cli::replay);
     }
     void add_home() {
         auto& o = options_.home;
@@ -398,6 +493,7 @@ private:
     CLI::App app_{"Loqa, the voice assistant that runs on your own machines", "loqa"};
     all_options options_;
     std::vector<std::string> words_;
+    bool less_ = false;
     job job_;
 };
 

@@ -73,8 +73,13 @@ struct trace_options {
 result<int> trace(const trace_options& options);
 
 struct timers_options {
+    enum class action { list, start, alarm, cancel, pause, resume, add, snooze, stop };
     instance_options instance;
-    std::string cancel;  // id or label; empty: list
+    action what = action::list;
+    std::string timer;  // id or label
+    seconds length{};   // of start, add (may be negative) and snooze
+    std::string at;     // of an alarm, as it is said
+    std::string label;
     bool json = false;
 };
 result<int> timers(const timers_options& options);
@@ -85,6 +90,27 @@ struct home_options {
     bool json = false;
 };
 result<int> home(const home_options& options);
+
+// "90", "90s", "10m", "1h30m", "-5m": seconds.
+result<seconds> parse_length(const std::string& text);
+
+struct sessions_options {
+    enum class action { list, show, remove, export_all };
+    instance_options instance;
+    action what = action::list;
+    std::string session;
+    int limit = 20;
+    bool json = false;
+};
+result<int> sessions(const sessions_options& options);
+
+struct replay_options {
+    instance_options instance;
+    std::string session;
+    std::string turn;  // empty: every turn of the session
+    bool json = false;
+};
+result<int> replay(const replay_options& options);
 
 struct models_options {
     enum class action { list, pull, verify };

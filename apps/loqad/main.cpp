@@ -10,6 +10,7 @@
 #include "loqa/house/house.hpp"
 #include "loqa/http/server.hpp"
 #include "loqa/intent/live.hpp"
+#include "loqa/session/history.hpp"
 #include "loqa/session/home_service.hpp"
 #include "loqa/session/house_answers.hpp"
 #include "loqa/session/service.hpp"
@@ -120,6 +121,9 @@ public:
             if (!skills) return fail(std::move(skills));
             made->skills_ = std::move(*skills);
         }
+        auto history = session::history::start(frame.bus(), *made->store_, frame.log());
+        if (!history) return fail(std::move(history));
+        made->history_ = std::move(*history);
         auto web = http::server::start({.bind = settings.http.bind, .port = settings.http.port},
                                        [s = made->session_.get()] { return readiness(*s); });
         if (!web) return fail(std::move(web));
@@ -135,6 +139,7 @@ public:
         node_.reset();
         web_.reset();
         skills_.reset();
+        history_.reset();
         if (session_) session_->stop();
         timers_.reset();  // its thread calls into the session
         session_.reset();
@@ -221,6 +226,7 @@ private:
     std::unique_ptr<file_watch> home_watch_;
     std::unique_ptr<session::service> session_;
     std::unique_ptr<skills::service> skills_;
+    std::unique_ptr<session::history> history_;
     std::unique_ptr<http::server> web_;
     std::unique_ptr<app::node_announcer> node_;
 };
