@@ -35,6 +35,7 @@ result<std::unique_ptr<recognizer>> load_engine(const engine_options& options) {
                          std::to_string(options.threads), "--context", std::to_string(options.whisper_context_frames)},
              .mend = "scripts/setup.sh whisper",
              .longest = options.longest,
+             .timeout = options.timeout,
              .on_usage = options.on_usage});
     }
     return fail(errc::invalid_config, "there is no speech recognition engine '{}'", options.name)
