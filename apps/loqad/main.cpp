@@ -59,6 +59,7 @@ session::conductor_config conductor_options(const config::settings& from) {
 result<skills::service_options> skill_options(const config::settings& from) {
     skills::service_options options{.directory = from.skills.directory,
                                     .cache = from.data_dir / "skills" / "compiled",
+                                    .file = from.event_store.path,
                                     .max_concurrency = from.skills.max_concurrency,
                                     .audit_privacy_scope = from.skills.audit_privacy_scope};
     if (from.skills.signatures == "require") options.signatures = skills::signature_policy::require;

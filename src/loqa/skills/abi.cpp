@@ -1,6 +1,8 @@
 #include "loqa/skills/abi.hpp"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 #include "loqa/protocol/json.hpp"
 
@@ -27,62 +29,244 @@ void deny(invocation& of, std::string_view what, std::string_view why) {
     if (++of.denied <= denials_told) tell(of, "skill.denied", {{"call", what}, {"reason", why}});
 }
 
-result<void> host_log(guest& from) {
-    auto& now = *static_cast<invocation*>(from.context());
-    const auto text = from.bytes(from.u32(0), from.u32(1));
-    if (!text) return deny(now, "host_log", "the text is outside the module's memory"), result<void>();
-    if (text->empty()) return {};
+invocation& now_of(guest& from) { return *static_cast<invocation*>(from.context()); }
+
+// Texts that a guest hands over as pointer and length, from argument `at` on; nothing when one is outside its memory,
+// which is then recorded.
+std::optional<std::string_view> text(guest& from, std::size_t at, std::string_view call) {
+    auto found = from.bytes(from.u32(at), from.u32(at + 1));
+    if (!found) deny(now_of(from), call, "a text is outside the module's memory");
+    return found;
+}
+
+// ── The first ABI
+// ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+void log_line(invocation& now, std::string_view call, std::string_view line, std::string_view level) {
     const auto& limits = now.skill.limits;
     const auto room = static_cast<std::size_t>(std::max(limits.log_bytes - now.log_bytes, 0));
-    if (now.log_lines >= limits.log_lines || room == 0)
-        return deny(now, "host_log", "more log than its limit"), result<void>();
-    const auto kept = text->substr(0, std::min(room, max_log_line_bytes));
+    if (now.log_lines >= limits.log_lines || room == 0) return deny(now, call, "more log than its limit");
+    const auto kept = line.substr(0, std::min(room, max_log_line_bytes));
     ++now.log_lines;
     now.log_bytes += static_cast<int>(kept.size());
-    tell(now, "skill.log", {{"message", kept}});
+    json told = {{"message", kept}};
+    if (!level.empty()) told["level"] = level;
+    tell(now, "skill.log", told);
+}
+
+result<void> host_log(guest& from) {
+    if (const auto line = text(from, 0, "host_log"); line && !line->empty())
+        log_line(now_of(from), "host_log", *line, {});
     return {};
 }
 
-result<void> host_publish(guest& from) {
-    auto& now = *static_cast<invocation*>(from.context());
-    const auto answer = [&](std::int32_t code) {
-        from.answer(code);
-        return result<void>();
-    };
-    const auto subject = from.bytes(from.u32(0), from.u32(1));
-    const auto payload = from.bytes(from.u32(2), from.u32(3));
-    if (!subject || !payload) {
-        deny(now, "host_publish", "the subject or the payload is outside the module's memory");
-        return answer(not_published);
-    }
-    const auto shown = subject->substr(0, max_subject_bytes);
+enum class sent : std::uint8_t { yes, not_allowed, failed, beyond_limits };
+
+sent publish(invocation& now, std::string_view call, std::string_view subject, std::string_view payload) {
+    const auto shown = subject.substr(0, max_subject_bytes);
     if (!now.skill.permits(permission::bus_publish)) {
-        deny(now, "host_publish", "the manifest has no permission bus:publish");
-        return answer(not_allowed);
+        deny(now, call, "the manifest has no permission bus:publish");
+        return sent::not_allowed;
     }
-    if (!now.skill.may_publish(*subject)) {
-        deny(now, "host_publish", fmt::format("{} is not in capabilities.bus.publish", shown));
-        return answer(not_allowed);
+    if (!now.skill.may_publish(subject)) {
+        deny(now, call, fmt::format("{} is not in capabilities.bus.publish", shown));
+        return sent::not_allowed;
     }
     const auto& limits = now.skill.limits;
     if (now.publishes >= limits.publishes ||
-        payload->size() > static_cast<std::size_t>(limits.publish_bytes - now.publish_bytes)) {
-        deny(now, "host_publish", fmt::format("{}: more messages or bytes than its limits", shown));
-        return answer(not_published);
+        payload.size() > static_cast<std::size_t>(limits.publish_bytes - now.publish_bytes)) {
+        deny(now, call, fmt::format("{}: more messages or bytes than its limits", shown));
+        return sent::beyond_limits;
     }
     ++now.publishes;
-    now.publish_bytes += static_cast<int>(payload->size());
-    if (auto sent = now.publish(*subject, *payload); !sent) {
-        tell(now, "skill.publish.failed", {{"subject", shown}, {"error", sent.error().message}});
-        return answer(not_published);
+    now.publish_bytes += static_cast<int>(payload.size());
+    if (auto done = now.publish(subject, payload); !done) {
+        tell(now, "skill.publish.failed", {{"subject", shown}, {"error", done.error().message}});
+        return sent::failed;
     }
-    tell(now, "skill.publish", {{"subject", shown}, {"payload_bytes", payload->size()}});
-    return answer(published);
+    tell(now, "skill.publish", {{"subject", shown}, {"payload_bytes", payload.size()}});
+    return sent::yes;
+}
+
+result<void> host_publish(guest& from) {
+    const auto subject = text(from, 0, "host_publish");
+    const auto payload = text(from, 2, "host_publish");
+    std::int32_t code = not_published;
+    if (subject && payload) {
+        const auto how = publish(now_of(from), "host_publish", *subject, *payload);
+        code = how == sent::yes ? published : how == sent::not_allowed ? not_allowed : not_published;
+    }
+    from.answer(code);
+    return {};
+}
+
+// ── The second ABI
+// ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+// What its functions answer below 0.
+enum class code : std::int32_t {
+    ok = 0,
+    not_allowed = -1,    // the manifest does not list it
+    failed = -2,         // the bus or the disk said no
+    invalid = -3,        // a text outside the memory, or one that cannot be
+    not_found = -4,      // no such value; nobody listens or waits for an answer
+    beyond_limits = -5,  // more, or larger, than the limits
+    timed_out = -6,
+};
+
+result<void> answer(guest& from, code with) {
+    from.answer(static_cast<std::int32_t>(with));
+    return {};
+}
+
+code code_of(const error& e) {
+    switch (e.code) {
+        case errc::not_found:
+        case errc::unavailable:
+            return code::not_found;
+        case errc::too_long:
+            return code::beyond_limits;
+        case errc::timed_out:
+            return code::timed_out;
+        default:
+            return code::failed;
+    }
+}
+
+// The answer is kept for loqa.answer() to fetch; its size goes back at once.
+result<void> answer_with(guest& from, result<std::string> found) {
+    auto& now = now_of(from);
+    now.answer.clear();
+    if (!found) return answer(from, code_of(found.error()));
+    now.answer = std::move(*found);
+    from.answer(static_cast<std::int32_t>(now.answer.size()));
+    return {};
+}
+
+result<void> log(guest& from) {
+    static constexpr std::array<std::string_view, 4> levels = {"debug", "info", "warn", "error"};
+    if (const auto line = text(from, 1, "log"))
+        log_line(now_of(from), "log", *line, levels[std::min<std::size_t>(from.u32(0), levels.size() - 1)]);
+    return {};
+}
+
+result<void> publish_v2(guest& from) {
+    const auto subject = text(from, 0, "publish");
+    const auto payload = text(from, 2, "publish");
+    if (!subject || !payload) return answer(from, code::invalid);
+    switch (publish(now_of(from), "publish", *subject, *payload)) {
+        case sent::yes:
+            return answer(from, code::ok);
+        case sent::not_allowed:
+            return answer(from, code::not_allowed);
+        case sent::beyond_limits:
+            return answer(from, code::beyond_limits);
+        case sent::failed:
+            return answer(from, code::failed);
+    }
+    return answer(from, code::failed);
+}
+
+result<void> respond(guest& from) {
+    auto& now = now_of(from);
+    const auto payload = text(from, 0, "respond");
+    if (!payload) return answer(from, code::invalid);
+    if (!now.respond) return answer(from, code::not_found);
+    if (payload->size() > static_cast<std::size_t>(now.skill.limits.publish_bytes - now.publish_bytes)) {
+        deny(now, "respond", "more bytes than its limits");
+        return answer(from, code::beyond_limits);
+    }
+    now.publish_bytes += static_cast<int>(payload->size());
+    const auto done = now.respond(*payload);
+    tell(now, "skill.respond", {{"payload_bytes", payload->size()}});
+    return answer(from, done ? code::ok : code::failed);
+}
+
+// Short enough for a process that is asked to end to do so in time.
+constexpr milliseconds longest_request{4000};
+
+result<void> request(guest& from) {
+    auto& now = now_of(from);
+    const auto subject = text(from, 0, "request");
+    const auto payload = text(from, 2, "request");
+    if (!subject || !payload) return answer(from, code::invalid);
+    const auto shown = subject->substr(0, max_subject_bytes);
+    if (!now.skill.may_request(*subject)) {
+        deny(now, "request", fmt::format("{} is not in capabilities.bus.request", shown));
+        return answer(from, code::not_allowed);
+    }
+    if (now.requests >= now.skill.limits.requests) {
+        deny(now, "request", "more requests than its limit");
+        return answer(from, code::beyond_limits);
+    }
+    ++now.requests;
+    const auto left = std::chrono::floor<milliseconds>(from.deadline() - std::chrono::steady_clock::now());
+    const auto timeout = std::min({milliseconds(from.u32(4)), left, longest_request});
+    if (timeout.count() <= 0 || !now.request) return answer(from, code::timed_out);
+    auto found = now.request(*subject, *payload, timeout);
+    json told = {{"subject", shown}, {"payload_bytes", payload->size()}};
+    if (found)
+        told["answer_bytes"] = found->size();
+    else
+        told["error"] = found.error().message;
+    tell(now, "skill.request", told);
+    return answer_with(from, std::move(found));
+}
+
+result<void> fetch_answer(guest& from) {
+    const auto room = from.room(from.u32(0), from.u32(1));
+    const auto& found = now_of(from).answer;
+    if (!room) return answer(from, code::invalid);
+    const auto part = std::string_view(found).substr(0, room->size());
+    std::ranges::copy(part, room->begin());
+    from.answer(static_cast<std::int32_t>(part.size()));
+    return {};
+}
+
+result<void> kv_get(guest& from) {
+    const auto key = text(from, 0, "kv_get");
+    if (!key) return answer(from, code::invalid);
+    return answer_with(from, now_of(from).kept->get(std::string(*key)));
+}
+
+result<void> kv_keys(guest& from) {
+    const auto prefix = text(from, 0, "kv_keys");
+    if (!prefix) return answer(from, code::invalid);
+    const auto found = now_of(from).kept->keys(*prefix);
+    if (!found) return answer(from, code_of(found.error()));
+    return answer_with(from, protocol::dump(*found));
+}
+
+result<void> kv_set(guest& from) {
+    const auto key = text(from, 0, "kv_set");
+    const auto value = text(from, 2, "kv_set");
+    if (!key || !value) return answer(from, code::invalid);
+    const auto done = now_of(from).kept->set(std::string(*key), *value);
+    if (done) return answer(from, code::ok);
+    deny(now_of(from), "kv_set", done.error().message);
+    return answer(from, code_of(done.error()));
+}
+
+result<void> kv_delete(guest& from) {
+    const auto key = text(from, 0, "kv_delete");
+    if (!key) return answer(from, code::invalid);
+    const auto done = now_of(from).kept->remove(std::string(*key));
+    return answer(from, done ? code::ok : code_of(done.error()));
 }
 
 constexpr host_function functions[] = {
     {"env", "host_log", "(i32, i32)", &host_log},
     {"env", "host_publish", "(i32, i32, i32, i32) -> i32", &host_publish},
+
+    {"loqa", "log", "(i32, i32, i32)", &log},
+    {"loqa", "publish", "(i32, i32, i32, i32) -> i32", &publish_v2, permission::bus_publish},
+    {"loqa", "respond", "(i32, i32) -> i32", &respond},
+    {"loqa", "request", "(i32, i32, i32, i32, i32) -> i32", &request, permission::bus_request},
+    {"loqa", "answer", "(i32, i32) -> i32", &fetch_answer},
+    {"loqa", "kv_get", "(i32, i32) -> i32", &kv_get, capability::storage},
+    {"loqa", "kv_keys", "(i32, i32) -> i32", &kv_keys, capability::storage},
+    {"loqa", "kv_set", "(i32, i32, i32, i32) -> i32", &kv_set, capability::storage},
+    {"loqa", "kv_delete", "(i32, i32) -> i32", &kv_delete, capability::storage},
 };
 
 }  // namespace

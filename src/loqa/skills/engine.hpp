@@ -55,6 +55,7 @@ struct host_function {
     std::string_view module, name;
     std::string_view signature;  // "(i32, i32) -> i32"
     result<void> (*call)(guest& from) = nullptr;
+    std::string_view needs = {};  // what a manifest must have for a module to import it; empty: nothing
 };
 
 struct import {

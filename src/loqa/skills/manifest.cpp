@@ -16,8 +16,8 @@ constexpr std::size_t max_name_bytes = 64;
 constexpr std::size_t max_text_bytes = 1000;
 constexpr std::size_t max_list_entries = 64;
 
-constexpr std::array<std::string_view, 4> known_permissions = {permission::bus_publish, permission::bus_subscribe,
-                                                               "event_store:read", "http:call"};
+constexpr std::array<std::string_view, 5> known_permissions = {
+    permission::bus_publish, permission::bus_subscribe, permission::bus_request, "event_store:read", "http:call"};
 
 bool valid_subject(std::string_view subject) {
     if (subject.empty() || subject.size() > 255) return false;
@@ -29,6 +29,12 @@ bool valid_subject(std::string_view subject) {
         if (token.find_first_of("*> \t\r\n") != std::string::npos) return false;
     }
     return true;
+}
+
+// Whether the list has the subject, which is one and no pattern.
+bool names(const std::vector<std::string>& patterns, std::string_view subject) {
+    return valid_subject(subject) && subject.find_first_of("*>") == std::string_view::npos &&
+           std::ranges::any_of(patterns, [&](const auto& pattern) { return subject_matches(pattern, subject); });
 }
 
 class reader {
@@ -75,16 +81,17 @@ private:
             fault(runtime["module"], fmt::format("runtime.module {} is outside the skill's folder", m.module));
         m.host_version = text(runtime, "runtime.", "host_version", max_name_bytes);
         if (m.host_version.empty()) m.host_version = "v1";
-        if (m.host_version != "v1")
+        if (m.host_version != "v1" && m.host_version != "v2")
             fault(runtime["host_version"],
-                  fmt::format("runtime.host_version \"{}\" not supported: v1 is", m.host_version));
+                  fmt::format("runtime.host_version \"{}\" not supported: v1 and v2 are", m.host_version));
 
         const auto capabilities = section(top, "capabilities");
         known(capabilities, "capabilities.", {"bus", "storage", "timers"});
         const auto bus = section(capabilities, "bus");
-        known(bus, "capabilities.bus.", {"publish", "subscribe"});
+        known(bus, "capabilities.bus.", {"publish", "subscribe", "request"});
         m.publish = subjects(bus, "publish");
         m.subscribe = subjects(bus, "subscribe");
+        m.request = subjects(bus, "request");
         if (m.publish.empty() && m.subscribe.empty())
             fault(bus            ? bus
                   : capabilities ? capabilities
@@ -110,7 +117,9 @@ private:
         m.automations = truth(surfaces, "surfaces.", "automations");
 
         const auto limits = section(top, "limits");
-        known(limits, "limits.", {"wall_ms", "cpu_ms", "memory_mb", "log_lines", "log_kb", "publishes", "publish_kb"});
+        known(limits, "limits.",
+              {"wall_ms", "cpu_ms", "memory_mb", "log_lines", "log_kb", "publishes", "publish_kb", "requests",
+               "storage_kb"});
         auto& l = m.limits;
         l.run.wall = milliseconds(number(limits, "wall_ms", 1, 30'000, static_cast<int>(l.run.wall.count())));
         l.run.cpu = milliseconds(number(limits, "cpu_ms", 1, 30'000, static_cast<int>(l.run.cpu.count())));
@@ -120,6 +129,8 @@ private:
         l.log_lines = number(limits, "log_lines", 0, 10'000, l.log_lines);
         l.log_bytes = 1024 * number(limits, "log_kb", 0, 1024, l.log_bytes / 1024);
         l.publishes = number(limits, "publishes", 0, 10'000, l.publishes);
+        l.requests = number(limits, "requests", 0, 1000, l.requests);
+        l.storage_bytes = 1024 * number(limits, "storage_kb", 0, 16 * 1024, l.storage_bytes / 1024);
         l.publish_bytes = 1024 * number(limits, "publish_kb", 0, 16 * 1024, l.publish_bytes / 1024);
     }
 
@@ -244,9 +255,15 @@ bool manifest::permits(std::string_view permission) const {
 }
 
 bool manifest::may_publish(std::string_view subject) const {
-    return permits(permission::bus_publish) && valid_subject(subject) &&
-           subject.find_first_of("*>") == std::string_view::npos &&
-           std::ranges::any_of(publish, [&](const auto& pattern) { return subject_matches(pattern, subject); });
+    return permits(permission::bus_publish) && names(publish, subject);
+}
+
+bool manifest::may_request(std::string_view subject) const {
+    return permits(permission::bus_request) && names(request, subject);
+}
+
+bool manifest::grants(std::string_view need) const {
+    return need.empty() || permits(need) || (need == capability::storage && storage);
 }
 
 std::string remark::at(std::string_view file) const {
@@ -280,6 +297,9 @@ std::vector<std::string> mismatches(const manifest& wanted, const module_facts& 
     for (const auto& import : module.imports) {
         if (import.module == "wasi_snapshot_preview1") continue;
         const auto* known = find_host_function(import.module, import.name);
+        if (known != nullptr && !wanted.grants(known->needs))
+            out.push_back(fmt::format("the module imports {}.{}, for which the manifest must have {}", import.module,
+                                      import.name, known->needs));
         if (known == nullptr)
             out.push_back(
                 fmt::format("the module imports {}.{}, which this host does not have", import.module, import.name));

@@ -24,6 +24,8 @@ struct skill_limits {
     int log_bytes = 64 * 1024;
     int publishes = 200;
     int publish_bytes = 1024 * 1024;
+    int requests = 20;
+    int storage_bytes = 1024 * 1024;  // of all its values together
 };
 
 struct manifest {
@@ -32,7 +34,7 @@ struct manifest {
 
     std::string mode, module, entrypoint, host_version;
 
-    std::vector<std::string> publish, subscribe;  // subjects; those to publish to may be patterns
+    std::vector<std::string> publish, subscribe, request;  // subjects; those to publish to and ask may be patterns
     bool storage = false, timers = false;
     std::vector<std::string> permissions;
     bool voice = false, display = false, automations = false;
@@ -40,6 +42,8 @@ struct manifest {
 
     bool permits(std::string_view permission) const;
     bool may_publish(std::string_view subject) const;  // has bus:publish, and the subject is one of publish
+    bool may_request(std::string_view subject) const;  // has bus:request, and the subject is one of request
+    bool grants(std::string_view need) const;          // a permission, or a capability by its path in the file
 };
 
 // One thing that is wrong, or that has no effect.

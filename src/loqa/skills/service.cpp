@@ -19,6 +19,7 @@
 #include "loqa/skills/abi.hpp"
 #include "loqa/skills/engine.hpp"
 #include "loqa/skills/manifest.hpp"
+#include "loqa/skills/storage.hpp"
 
 namespace loqa::skills {
 namespace {
@@ -35,6 +36,7 @@ struct version {
     fs::path folder;
     std::shared_ptr<const program> code;
     std::string signed_by;
+    bool keeps = false;  // it imports the functions that keep values
 };
 
 struct skill {
@@ -55,6 +57,11 @@ struct refused_skill {
     error why;
 };
 
+bool keeps_values(const module_facts& of) {
+    return std::ranges::any_of(of.imports,
+                               [](const import& one) { return one.module == "loqa" && one.name.starts_with("kv_"); });
+}
+
 // As RFC 4122 writes a random one.
 std::string random_uuid() {
     auto hex = random_hex(16);
@@ -66,10 +73,12 @@ std::string random_uuid() {
 
 class skill_service final : public service {
 public:
-    skill_service(service_options with, service_parts parts, std::unique_ptr<engine> made)
+    skill_service(service_options with, service_parts parts, std::unique_ptr<engine> made,
+                  std::unique_ptr<storage> kept)
         : options_(std::move(with)),
           parts_(std::move(parts)),
           engine_(std::move(made)),
+          storage_(std::move(kept)),
           queue_full_(parts_.log, parts_.time),
           completed_(parts_.metrics.counter("loqa_skill_invocations_total", "Invocations of skills by how they ended",
                                             {{"result", "completed"}})),
@@ -182,7 +191,8 @@ private:
         auto code = engine_->load(*wasm);
         if (!code) return fail(code.error().code, "{}: {}", path->string(), code.error().message);
 
-        auto made = std::make_shared<version>(version{std::move(*about), folder, std::move(*code), *signer});
+        auto made = std::make_shared<version>(
+            version{std::move(*about), folder, std::move(*code), *signer, keeps_values(*facts)});
         const auto& name = made->about.name;
         audit(name, "skill.load", "",
               {{"version", made->about.version},
@@ -275,7 +285,8 @@ private:
             if (at == skills_.end()) at = skills_.begin();
             auto& one = at->second;
             // A skill that was suspended is tried with one message first.
-            const int allowed = one.suspension.count() > 0 ? 1 : most;
+            // One that keeps values runs once at a time, so that none of its changes is lost to another.
+            const int allowed = one.suspension.count() > 0 || one.now->keeps ? 1 : most;
             if (one.waiting.empty() || one.running >= allowed) continue;
             last_served_ = one.name;
             job out{&one, one.now, std::move(one.waiting.front())};
@@ -324,13 +335,24 @@ private:
             .publish = [this](std::string_view subject,
                               std::string_view payload) { return parts_.bus.publish(subject, payload); },
             .audit = [&](std::string_view type, std::string_view members) { audit_text(name, type, id, members); }};
+        if (!mine.message.reply.empty())
+            reach.respond = [&](std::string_view payload) { return parts_.bus.respond(mine.message, payload); };
+        reach.request = [this](std::string_view subject, std::string_view payload,
+                               milliseconds timeout) -> result<std::string> {
+            auto answer = parts_.bus.request(subject, payload, timeout);
+            if (!answer) return fail(std::move(answer));
+            return std::move(answer->payload);
+        };
+        storage_view kept(*storage_, name, static_cast<std::size_t>(on.about.limits.storage_bytes));
+        reach.kept = &kept;
         usage used;
-        const auto done = on.code->run({.entrypoint = on.about.entrypoint,
-                                        .environment = environment,
-                                        .limits = on.about.limits.run,
-                                        .context = &reach,
-                                        .stop = stopping_.get_token()},
-                                       used);
+        auto done = on.code->run({.entrypoint = on.about.entrypoint,
+                                  .environment = environment,
+                                  .limits = on.about.limits.run,
+                                  .context = &reach,
+                                  .stop = stopping_.get_token()},
+                                 used);
+        if (done) done = kept.commit();
         const auto ms = std::chrono::duration_cast<milliseconds>(used.wall).count();
         duration_.observe(to_ms(used.wall));
         denied_.add(static_cast<double>(reach.denied));
@@ -410,6 +432,7 @@ private:
     const service_options options_;
     const service_parts parts_;
     const std::unique_ptr<engine> engine_;
+    const std::unique_ptr<storage> storage_;
     telemetry::rate_limited queue_full_;
     telemetry::counter &completed_, &failed_, &dropped_, &denied_;
     telemetry::histogram& duration_;
@@ -430,7 +453,9 @@ result<std::unique_ptr<service>> service::start(service_options with, service_pa
     auto made = engine::start({.cache = with.cache, .max_guests = static_cast<unsigned>(with.max_concurrency) + 2},
                               host_functions(), parts.log);
     if (!made) return fail(std::move(made));
-    auto out = std::make_unique<skill_service>(std::move(with), std::move(parts), std::move(*made));
+    auto kept = storage::open(with.file, parts.time, parts.log);
+    if (!kept) return fail(std::move(kept));
+    auto out = std::make_unique<skill_service>(std::move(with), std::move(parts), std::move(*made), std::move(*kept));
     out->begin();
     return out;
 }

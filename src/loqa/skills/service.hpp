@@ -34,6 +34,7 @@ struct service_options {
     signature_policy signatures = signature_policy::warn;
     std::vector<trusted_key> trusted;
     fs::path cache;  // of compiled modules
+    fs::path file;   // the node's SQLite file, for what skills keep
     int max_concurrency = 4;
     std::string audit_privacy_scope = "local";
     std::size_t queued_per_skill = 256;

@@ -56,6 +56,14 @@ CREATE TABLE IF NOT EXISTS home_items (
 );
 CREATE INDEX IF NOT EXISTS home_items_by_list ON home_items (list_id);
 )sql",
+    R"sql(
+CREATE TABLE skill_values (
+    skill TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (skill, key)
+) WITHOUT ROWID;
+)sql",
 };
 
 inline constexpr schema event_schema{

@@ -108,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(
         wrong{"absolute module", "build/home.wasm", "/tmp/home.wasm",
               "skill.yaml:9:11: runtime.module /tmp/home.wasm is outside the skill's folder"},
         wrong{"later ABI", "host_version: v1", "host_version: v9",
-              "skill.yaml:11:17: runtime.host_version \"v9\" not supported: v1 is"},
+              "skill.yaml:11:17: runtime.host_version \"v9\" not supported: v1 and v2 are"},
         wrong{"no subjects", "    subscribe:\n      - skill.home.command\n    publish:\n      - skill.home.status\n",
               "    publish: []\n", "skill.yaml:14:5: capabilities.bus must declare publish or subscribe subjects"},
         wrong{"no permissions", "  - http:call\n  - event_store:read\n  - bus:publish\n  - bus:subscribe\n", "  []\n",
@@ -214,6 +214,9 @@ TEST(Module, IsHeldAgainstItsManifest) {
                                .exports = {{"run", "(i32)"}}}),
                 ElementsAre(HasSubstr("imports env.system"), HasSubstr("host_log as (i64), but it is (i32, i32)"),
                             HasSubstr("run is (i32), expected a function without arguments")));
+    EXPECT_THAT(mismatches(m, {.imports = {{"loqa", "request", "(i32, i32, i32, i32, i32) -> i32"}},
+                               .exports = {{"run", "()"}}}),
+                ElementsAre("the module imports loqa.request, for which the manifest must have bus:request"));
     EXPECT_THAT(mismatches(m, {}), ElementsAre(HasSubstr("exports neither the entrypoint run nor _start")));
 }
 

@@ -61,6 +61,7 @@ protected:
         store_ = store::event_store::open({.path = root_ / "events.db"}, clock_, telemetry::logger::silent(), metrics_)
                      .value();
         options_.directory = root_ / "skills";
+        options_.file = root_ / "events.db";
     }
     void TearDown() override {
         service_.reset();
@@ -70,17 +71,17 @@ protected:
 
     // Subscribed to test.<name>, may publish on test.out.
     void add(const std::string& name, std::string_view module, std::string_view more = {},
-             const std::string& folder = {}) {
+             const std::string& folder = {}, bool keeps = false) {
         const auto place = options_.directory / (folder.empty() ? name : folder);
         fs::create_directories(place);
         ASSERT_TRUE(write_file_atomically(place / "skill.wasm", assemble(module).value_or(std::string(module))));
         ASSERT_TRUE(write_file_atomically(place / "skill.yaml", fmt::format(R"(metadata: {{name: {0}, version: 1.0.0}}
 runtime: {{mode: wasm, module: skill.wasm, entrypoint: run, host_version: v1}}
-capabilities: {{bus: {{subscribe: [test.{0}], publish: [test.out]}}}}
+capabilities: {{bus: {{subscribe: [test.{0}], publish: [test.out]}}, storage: {{kv: {2}}}}}
 permissions: [bus:publish, bus:subscribe]
 {1}
 )",
-                                                                            name, more)));
+                                                                            name, more, keeps)));
     }
 
     void start() {
@@ -428,6 +429,94 @@ TEST_F(Skills, AFolderWithoutSkillsOrNoFolderIsFine) {
     options_.directory = root_ / "nowhere";
     start();
     EXPECT_THAT(service_->list(), IsEmpty());
+}
+
+// Of the second ABI: says what a call answered, the answer itself, or a code like "-4", on test.out.
+std::string calls(std::string_view type, std::string_view call) {
+    return fmt::format(R"((module
+  (import "loqa" "{0}" (func $call {1}))
+  (import "loqa" "answer" (func $answer (param i32 i32) (result i32)))
+  (import "env" "host_publish" (func $publish (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "test.outkeyvalueask.me")
+  (func (export "run") (local $got i32)
+    (local.set $got {2})
+    (if (i32.lt_s (local.get $got) (i32.const 0))
+      (then (i32.store8 (i32.const 100) (i32.const 45))
+            (i32.store8 (i32.const 101) (i32.sub (i32.const 48) (local.get $got)))
+            (drop (call $publish (i32.const 0) (i32.const 8) (i32.const 100) (i32.const 2))))
+      (else (drop (call $publish (i32.const 0) (i32.const 8) (i32.const 200)
+                    (call $answer (i32.const 200) (i32.const 1000))))))))
+)",
+                       type.substr(0, type.find(' ')), type.substr(type.find(' ') + 1), call);
+}
+
+constexpr std::string_view get_key = "kv_get (param i32 i32) (result i32)";
+
+TEST_F(Skills, KeepWhatTheyWroteWhenTheySucceed) {
+    const auto set = [](std::string_view then) {
+        return fmt::format(R"((module (import "loqa" "kv_set" (func $set (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1) (data (i32.const 8) "keyvalue")
+          (func (export "run") (if (call $set (i32.const 8) (i32.const 3) (i32.const 11) (i32.const 5)) (then unreachable))
+            {})))",
+                           then);
+    };
+    add("one", set("unreachable"), {}, "one", true);
+    start();
+    ASSERT_TRUE(bus_.publish("test.one", "x"));
+    await("one", 1);
+    const auto get = calls(get_key, "(call $call (i32.const 8) (i32.const 3))");
+    add("one", get, {}, "one", true);
+    start();
+    ASSERT_TRUE(bus_.publish("test.one", "x"));
+    EXPECT_THAT(answers(1), ElementsAre("-4"));
+
+    add("one", set(""), {}, "one", true);
+    start();
+    ASSERT_TRUE(bus_.publish("test.one", "x"));
+    await("one", 1);
+    EXPECT_EQ(status("one").failures, 0U);
+    add("one", get, {}, "one", true);
+    start();
+    ASSERT_TRUE(bus_.publish("test.one", "x"));
+    EXPECT_THAT(answers(2), ElementsAre("-4", "value"));
+}
+
+TEST_F(Skills, WithoutStorageInTheManifestItsFunctionsAreRefused) {
+    add("one", calls(get_key, "(call $call (i32.const 8) (i32.const 3))"));
+    start();
+    EXPECT_EQ(status("one").state, "refused");
+    EXPECT_THAT(status("one").error, HasSubstr("imports loqa.kv_get, for which the manifest must have "
+                                               "capabilities.storage.kv"));
+}
+
+TEST_F(Skills, AskAndAreAnswered) {
+    const auto ask = calls("request (param i32 i32 i32 i32 i32) (result i32)",
+                           "(call $call (i32.const 16) (i32.const 6) (i32.const 8) (i32.const 8) (i32.const 3000))");
+    add("one", ask);
+    const auto file = options_.directory / "one" / "skill.yaml";
+    auto text = read_file(file).value();
+    text.replace(text.find("subscribe:"), 0, "request: [ask.me], ");
+    ASSERT_TRUE(write_file_atomically(file, text.replace(text.find("bus:subscribe"), 13, "bus:request")));
+    start();
+    ASSERT_TRUE(bus_.publish("test.one", "x"));
+    EXPECT_THAT(answers(1), ElementsAre("-4"));  // nobody listens
+
+    auto there =
+        bus_.subscribe("ask.me", [&](const bus::message& m) { EXPECT_TRUE(bus_.respond(m, "you said " + m.payload)); });
+    ASSERT_TRUE(bus_.publish("test.one", "x"));
+    EXPECT_THAT(answers(2), ElementsAre("-4", "you said keyvalue"));
+    EXPECT_EQ(last("one", "skill.request")["answer_bytes"], 17);
+}
+
+TEST_F(Skills, AnswerWhoAsks) {
+    add("one", R"((module (import "loqa" "respond" (func $respond (param i32 i32) (result i32)))
+      (memory (export "memory") 1) (data (i32.const 0) "here I am")
+      (func (export "run") (if (call $respond (i32.const 0) (i32.const 9)) (then unreachable)))))");
+    start();
+    const auto answer = bus_.request("test.one", "x", seconds(10));
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(answer->payload, "here I am");
 }
 
 struct policy_case {
