@@ -383,7 +383,8 @@ void conductor::on_tts_started(const bus::message& m) {
     if (t == nullptr || t->at != state::speaking) return;
     t->at = state::playing;
     t->started_at = with_.clock.steady();
-    t->phase_deadline = t->deadline;
+    // Of a short answer the end may be heard of before the begin: then it is waited for no longer than it was.
+    if (!t->synthesised) t->phase_deadline = t->deadline;
     const double ms = to_ms(t->started_at - t->requested_at);
     t->stages_ms["tts"] = ms;
     observe("tts", ms);

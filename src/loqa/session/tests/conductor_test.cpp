@@ -632,6 +632,14 @@ TEST_F(Conductor, LouderAndQuieterAreToldToTheSynthesiser) {
     EXPECT_THAT(spoken(), ElementsAre("Louder.", "Quieter.", "Volume 50 percent."));
 }
 
+TEST_F(Conductor, AnEndThatIsHeardOfBeforeItsBeginEndsTheTurnInTime) {
+    say("hello", "s", "t", protocol::audio_form::pcm);
+    hear(subject::tts_done, protocol::tts_done{.session_id = "s", .completed = true}, headers("t"));
+    hear(subject::tts_started, protocol::tts_started{.session_id = "s"}, headers("t"));
+    pass(seconds(1));  // the speaker says nothing of what it plays
+    EXPECT_THAT(outcomes(), ElementsAre("answered"));
+}
+
 TEST_F(Conductor, StopCallsOffAllButItself) {
     say("hello", "s", "t1");
     say("never mind", "s", "t2");
