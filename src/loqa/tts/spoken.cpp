@@ -293,7 +293,7 @@ std::optional<std::string> date(std::string_view word) {
         if (!all_digits(word.substr(0, 4)) || !month || !day || *month < 1 || *month > 12 || *day < 1 || *day > 31)
             return std::nullopt;
         const auto rest = word.substr(10);
-        const auto said = said_date(*day, *month, word.substr(0, 4));
+        auto said = said_date(*day, *month, word.substr(0, 4));
         if (rest.empty()) return said;
         if (rest[0] != 'T' || rest.size() < 6) return std::nullopt;
         const auto time = time_of_day(rest.substr(1, 5));
@@ -315,7 +315,7 @@ std::string amount_in(const currency& kind, std::string_view amount) {
     amount.remove_prefix(minus);
     const auto point = amount.find('.');
     const auto whole = amount.substr(0, point);
-    const auto words = fmt::format("{}{} {}", sign, whole, whole == "1" ? kind.one : kind.many);
+    auto words = fmt::format("{}{} {}", sign, whole, whole == "1" ? kind.one : kind.many);
     if (point == std::string_view::npos) return words;
     const auto part = number(amount.substr(point + 1));
     if (!part || amount.size() != point + 3 || kind.part.empty())

@@ -591,7 +591,7 @@ TEST_F(Service, ATargetIsAsLoudAsItWasAskedToBe) {
     const auto is = protocol::decode<protocol::playback_volume>(told[1].payload);
     EXPECT_TRUE(is->is);
     EXPECT_EQ(is->percent, 50);
-    EXPECT_NEAR(loudest(), before / 2, 1);
+    EXPECT_NEAR(loudest(), 0.5 * before, 1);
 }
 
 bool cached(const bus::message& started) { return protocol::decode<protocol::tts_started>(started.payload)->cached; }
