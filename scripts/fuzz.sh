@@ -19,7 +19,7 @@ fuzz() {
     local newest
     newest=$(find src/loqa -name '*.?pp' -newer "$program" -print -quit 2>/dev/null || echo stale)
     if [[ ! -e $program || -n $newest ]]; then
-        clang++-19 "${flags[@]}" "$source" "$@" -o "$program" -lyaml-cpp -lfmt
+        clang++-19 "${flags[@]}" "$source" "$@" -o "$program" -lyaml-cpp -lfmt -lsodium
     fi
     echo "fuzz $name for ${LOQA_FUZZ_SECONDS:-20} s"
     "$program" -max_total_time="${LOQA_FUZZ_SECONDS:-20}" -timeout=10 -rss_limit_mb=2048 -max_len=4096 -verbosity=0 \
@@ -39,7 +39,7 @@ for name in "${wanted[@]}"; do
         wav)
             fuzz wav src/loqa/audio/fuzz/wav_fuzz.cpp \
                 'RIFF\x2c\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00data\x08\x00\x00\x00\x01\x00\x02\x00\x03\x00\x04\x00' \
-                src/loqa/audio/wav.cpp "${base[@]}"
+                src/loqa/audio/wav.cpp src/loqa/audio/pcm.cpp "${base[@]}"
             ;;
         config)
             fuzz config src/loqa/config/fuzz/config_fuzz.cpp 'stt:\n  threads: 2\nbus: {embedded: true}\n\x00STT_THREADS=3\n' \

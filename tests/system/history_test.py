@@ -1,5 +1,6 @@
 """What is kept of past turns: sessions, replay, and that what is private leaves nothing behind."""
 
+import contextlib
 import json
 import os
 import signal
@@ -197,12 +198,8 @@ def test_a_full_disk_is_said_and_costs_nothing_that_was_accepted(
     instance = fresh_instance(data=data, environment={"LOQA_EVENT_STORE_PATH": str(data / "events.db")}).start()
     say(instance, "set a timer for one hour", "disk-1")
     filler = small_disk / "filler"
-    with filler.open("wb") as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-                file.flush()
-        except OSError:
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 4096):
             pass
 
     refused = [say(instance, f"set a {KNOWN * 8} timer for {i} minutes", "disk-2") for i in range(2, 12)]
