@@ -17,6 +17,7 @@ constexpr int max_pings_out = 2;
 constexpr milliseconds reconnect_wait{100};
 constexpr milliseconds reconnect_jitter{200};
 constexpr int reconnect_buffer_bytes = 1 << 20;
+constexpr const char* dropped_metric = "loqa_bus_dropped_total";
 constexpr std::size_t pending_bytes = 64u << 20;  // of one subscription, beside its number of messages
 
 errc code_of(natsStatus status) {
@@ -300,7 +301,7 @@ private:
 
     result<std::unique_ptr<subscription>> subscribe_in(std::string_view subject, const std::string* group,
                                                        handler on_message) {
-        auto& dropped = metrics_.counter("loqa_bus_dropped_total", "Messages that came faster than they were handled",
+        auto& dropped = metrics_.counter(dropped_metric, "Messages that came faster than they were handled",
                                          {{"subject", std::string(subject)}});
         auto made = std::make_unique<nats_subscription>(std::string(subject), std::move(on_message), dropped);
         if (auto started = made->start(connection_, group, options_.pending_messages); !started)
@@ -321,15 +322,15 @@ private:
         return fmt::format("{}", fmt::join(shown, ", "));
     }
 
-    static void on_error(natsConnection*, natsSubscription* subscription, natsStatus status, void* self) {
+    // The subscription is not to be touched: this runs later, on a thread of the library's own, which does not keep it
+    // alive, and its owner may have ended it meanwhile.
+    static void on_error(natsConnection*, natsSubscription*, natsStatus status, void* self) {
         auto* c = static_cast<nats_connection*>(self);
         c->errors_.add();
         const char* detail = nats_GetLastError(nullptr);
         if (status == NATS_SLOW_CONSUMER) {
-            std::int64_t dropped = 0;
-            natsSubscription_GetDropped(subscription, &dropped);
-            c->log_.warn("bus: {} came faster than they were handled, {} dropped so far",
-                         natsSubscription_GetSubject(subscription), dropped);
+            c->log_.warn("bus: messages came faster than they were handled, some are dropped; {} says of which subject",
+                         dropped_metric);
             return;
         }
         c->log_.warn("bus: {}{}{}", natsStatus_GetText(status), detail != nullptr && *detail != '\0' ? ": " : "",
