@@ -209,7 +209,7 @@ result<std::unique_ptr<stt::recognizer>> start(const contestant& who,
     auto options = who.engine;
     options.timeout = patience;
     options.on_usage = on_usage;
-    if (options.name == "whisper") return stt::load_engine(options);
+    if (options.name == "whisper") return stt::load_whisper(options);
     return stt::load_worker(
         {.command = {(executable_folder() / "loqa-transcribe").string(), "--serve", "--engine", options.name, "--model",
                      options.model, "--threads", std::to_string(options.threads)},

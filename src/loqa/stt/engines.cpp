@@ -1,20 +1,6 @@
 #include "loqa/stt/engines.hpp"
 
-#include <array>
-
-#include "loqa/onnx/installed.hpp"
-
 namespace loqa::stt {
-
-result<fs::path> find_whisper() {
-    const auto built = cache_folder() / "engines" / "whisper" / "loqa-whisper";
-    for (const auto& place : {executable_folder() / "loqa-whisper", built}) {
-        std::error_code error;
-        if (fs::exists(place, error)) return place;
-    }
-    return fail(errc::unavailable, "the engine whisper is not installed: there is no {}", built.string())
-        .hint("scripts/setup.sh whisper");
-}
 
 result<std::unique_ptr<recognizer>> load_engine(const engine_options& options) {
     if (options.name == "moonshine")
@@ -23,21 +9,7 @@ result<std::unique_ptr<recognizer>> load_engine(const engine_options& options) {
         return load_transducer({.model = options.model, .threads = options.threads, .longest = options.longest});
     if (options.name == "exec")
         return load_command({.command = options.command, .model = options.model, .language = options.language});
-    if (options.name == "whisper") {
-        const auto program = find_whisper();
-        if (!program) return fail(program);
-        constexpr std::array<std::string_view, 1> files{"ggml-model.bin"};
-        const auto folder = onnx::find_model(options.model, files);
-        if (!folder) return fail(folder);
-        return load_worker(
-            {.command = {program->string(), "--model", (*folder / files[0]).string(), "--language",
-                         options.language.empty() ? "en" : options.language, "--threads",
-                         std::to_string(options.threads), "--context", std::to_string(options.whisper_context_frames)},
-             .mend = "scripts/setup.sh whisper",
-             .longest = options.longest,
-             .timeout = options.timeout,
-             .on_usage = options.on_usage});
-    }
+    if (options.name == "whisper") return load_whisper(options);
     return fail(errc::invalid_config, "there is no speech recognition engine '{}'", options.name)
         .hint("There are moonshine, transducer, whisper and exec.");
 }

@@ -25,6 +25,9 @@ struct engine_options {
 // invalid_config for a name that is none.
 result<std::unique_ptr<recognizer>> load_engine(const engine_options& options);
 
+// load_engine() for whisper alone: a process of its own, so that who links this links no engine.
+result<std::unique_ptr<recognizer>> load_whisper(const engine_options& options);
+
 // Where loqa-whisper is, which scripts/setup.sh whisper builds; unavailable when it is not.
 result<fs::path> find_whisper();
 
