@@ -69,7 +69,7 @@ def test_explain_tells_the_template_and_what_it_concerns(collection: Path) -> No
 
     assert shown.returncode == 0
     assert "HassTurnOn" in shown.stdout and "turn on [the] {name}" in shown.stdout and "light.desk_lamp" in shown.stdout
-    assert f"{collection}:6:" in shown.stdout
+    assert f"{collection}:7:" in shown.stdout
 
 
 def test_list_names_every_intent(collection: Path) -> None:
