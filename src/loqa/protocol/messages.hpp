@@ -37,7 +37,7 @@ struct transcript {
     std::string timestamp;
     double confidence = 0;    // 0..1
     std::string reason;       // ours: speech_end, client_final, timeout, no_speech, cancelled
-    std::size_t settled = 0;  // ours: leading bytes of text that will not change any more
+    std::size_t settled = 0;  // ours: leading bytes of text that no later partial changes
 };
 
 struct nlu_request {

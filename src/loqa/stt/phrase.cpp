@@ -89,8 +89,9 @@ phrase judge(const intent::interpreter& with, std::string_view text) {
     const auto exact = sentences.match(said);
     if (!exact && exact.error().reason == intent::miss_reason::missing_context) return phrase::growable;
     if (progress.can_grow && !progress.open_text) return phrase::open;
-    // Several commands at once, mended words.
-    if (with.understand(text)) return phrase::growable;
+    // Several commands at once. What had to be mended was misheard: another look, with some silence behind it, may be
+    // better.
+    if (const auto meaning = with.understand(text); meaning && !meaning->mended) return phrase::growable;
     // What only free text lets go on may be anything, unless it has just begun.
     if (progress.can_grow && words.size() <= few_words) return phrase::open;
     const auto command = last_command(said);

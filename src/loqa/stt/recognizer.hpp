@@ -20,7 +20,7 @@ namespace loqa::stt {
 struct hypothesis {
     std::string text;         // trimmed; empty when nothing was said
     float confidence = 1;     // 0..1, comparable within one engine only; 1 from an engine that gives none
-    std::size_t settled = 0;  // leading bytes of text that later readings of the utterance will not change
+    std::size_t settled = 0;  // leading bytes of text that later partials of the utterance will not change
 };
 
 class stream {

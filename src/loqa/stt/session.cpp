@@ -23,8 +23,9 @@ constexpr std::int64_t detector_lag_frames = 6;
 // A reading that lacks so many frames of what may still be speech, but says the same as the one before it, is whole.
 constexpr std::int64_t agreed_frames = 2;
 
-// So much silence behind a word makes it clear to the recogniser.
+// So much silence behind a word makes it clear to the recogniser; so much more never did.
 constexpr std::int64_t settling_frames = 3;
+constexpr std::int64_t settled_frames = 10;
 
 }  // namespace
 
@@ -170,13 +171,12 @@ result<void> session::step(audio::vad_frame samples, steady_time arrived) {
     return {};
 }
 
-// A word that was read at its very end may be read better with some silence behind it, and there is time.
+// What makes no sense may have been misheard: it is read again with more silence behind it, for there is time.
 bool session::worth_another_look() const {
     const auto& read = now_->what.read;
     if (!read || !read->heard || read->form == phrase::complete || read->form == phrase::growable) return false;
     const auto end = heard_end();
-    return read->mark >= end && read->mark < end + settling_frames &&
-           endpoint_.frames() >= read->mark + settling_frames;
+    return read->mark >= end && read->mark < end + settled_frames && endpoint_.frames() >= read->mark + settling_frames;
 }
 
 // The last frame that has anything to read in it. The detector takes the end of a word for speech for some frames more
@@ -318,7 +318,7 @@ bool session::take(const outcome& made) {
         return true;
     }
     done.what.read = made;
-    done.what.read->heard = done.words.take(*made.heard);
+    done.words.take(*made.heard);
     done.what.overruled = done.words.overruled();
     tell(done.what);
     return true;
@@ -336,13 +336,15 @@ void session::consider(const outcome& made) {
     }
     const auto before = of.read && of.read->heard ? of.read->heard->text : "";
     of.read = made;
-    of.read->heard = now_->words.take(*made.heard);
     const auto& heard = *of.read->heard;
     now_->agreed = !heard.text.empty() && heard.text == before;
 
-    if (options_.interim && !heard.text.empty() && heard.text != now_->partial_text) {
-        now_->partial_text = heard.text;
-        host_.on_partial(of, heard);
+    // Who reads along is not to see words change. What is done in the end goes by what was heard with all of the
+    // utterance behind it: an early word that was wrong is not kept for having been shown.
+    const auto shown = now_->words.take(heard);
+    if (options_.interim && !shown.text.empty() && shown.text != now_->partial_text) {
+        now_->partial_text = shown.text;
+        host_.on_partial(of, shown);
     }
     const bool certain =
         made.form == phrase::complete || now_->agreed || (made.what == reading::ahead && covers(made.mark));

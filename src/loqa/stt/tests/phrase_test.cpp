@@ -61,8 +61,8 @@ INSTANTIATE_TEST_SUITE_P(
                       judged{"Turn on the lights", phrase::growable},  // of this room
                       judged{"What time is it?", phrase::growable}, judged{"Stop.", phrase::growable},
                       judged{"Never mind.", phrase::growable}, judged{"What time", phrase::open},
-                      judged{"Turn on the portch light.", phrase::growable},  // mended
-                      judged{"Set a time or four ten minutes.", phrase::growable},
+                      judged{"Turn on the portch light.", phrase::unknown},  // to be mended
+                      judged{"Set a time or four ten minutes.", phrase::unknown},
                       judged{"Set a timer called", phrase::open}, judged{"Set a time or four", phrase::open},
                       judged{"Set a time or four ten", phrase::open},
                       judged{"The quick brown fox jumps over", phrase::unknown},
