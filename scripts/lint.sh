@@ -26,7 +26,7 @@ check() { # name, command…
 shell_scripts_parse() {
     local script
     while IFS= read -r script; do
-        [[ $(head -c 40 "$script") == '#!'*bash* || $script == *.sh ]] || continue
+        [[ $(head -c 40 "$script" | tr -d '\0') == '#!'*bash* || $script == *.sh ]] || continue
         bash -n "$script" || return
     done < <(git ls-files)
 }

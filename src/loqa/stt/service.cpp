@@ -521,8 +521,8 @@ private:
         "loqa_stt_ahead_total", "Texts that were told before it was certain that they were whole");
     telemetry::counter& unused_ms_ =
         with_.metrics.counter("loqa_stt_unused_ms_total", "Time of readings that did not become a final transcript");
-    telemetry::counter& overruled_ = with_.metrics.counter(
-        "loqa_stt_overruled_total", "Readings with other words than those that were settled");
+    telemetry::counter& overruled_ =
+        with_.metrics.counter("loqa_stt_overruled_total", "Readings with other words than those that were settled");
     telemetry::histogram& endpoint_ms_ =
         with_.metrics.histogram("loqa_stt_endpoint_ms", "From the last speech to the decision that it was the end",
                                 telemetry::latency_buckets_ms);

@@ -160,9 +160,8 @@ result<void> session::step(audio::vad_frame samples, steady_time arrived) {
     if (now_->loud) now_->loud_end = endpoint_.frames();
     if (talking && heard_end() == endpoint_.frames()) now_->what.speech_ended = arrived;
     if (is_noise()) return {};
-    if ((fades || event == audio::endpoint_event::paused) && !covers(now_->asked_mark)) {
-        ask(reading::ahead);
-    } else if (!talking && !now_->reading && worth_another_look()) {
+    const bool first_look = (fades || event == audio::endpoint_event::paused) && !covers(now_->asked_mark);
+    if (first_look || (!talking && !now_->reading && worth_another_look())) {
         ask(reading::ahead);
     } else if (talking && options_.partial_every.count() > 0 && !now_->reading &&
                endpoint_.frames() - now_->asked_mark >= frames_of(options_.partial_every) && host_.spare()) {

@@ -2,7 +2,8 @@
 //
 // A recogniser that reads the whole utterance anew each time changes its mind about words that were shown already.
 // Words that several readings in a row agreed on, with others behind them, are settled: they stay as they are in all
-// partials from then on; the final reading is the recogniser's own. One object an utterance, used by one thread at a time.
+// partials from then on; the final reading is the recogniser's own. One object an utterance, used by one thread at a
+// time.
 #pragma once
 
 #include <cstddef>

@@ -16,7 +16,6 @@ using namespace std::chrono_literals;
 using std::chrono::local_days;
 using std::chrono::local_seconds;
 using std::chrono::sys_days;
-using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
