@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <fmt/format.h>
@@ -118,12 +119,13 @@ int main() {
     const auto speaks = must(voice->subscribe(subject::tts_request, [&](const bus::message& asked) {
         request_bytes = asked.payload.size();
         const auto read = protocol::decode<protocol::tts_request>(asked.payload);
-        (void)voice->publish(protocol::join(subject::tts_pcm, read->session_id), samples, asked.headers);
-        (void)voice->publish(subject::tts_started,
-                             protocol::encode(protocol::tts_started{.session_id = read->session_id}), asked.headers);
-        (void)voice->publish(subject::tts_done,
-                             protocol::encode(protocol::tts_done{.session_id = read->session_id, .completed = true}),
-                             asked.headers);
+        std::ignore = voice->publish(protocol::join(subject::tts_pcm, read->session_id), samples, asked.headers);
+        std::ignore =
+            voice->publish(subject::tts_started,
+                           protocol::encode(protocol::tts_started{.session_id = read->session_id}), asked.headers);
+        std::ignore = voice->publish(
+            subject::tts_done, protocol::encode(protocol::tts_done{.session_id = read->session_id, .completed = true}),
+            asked.headers);
     }));
     arrival heard;
     const auto speaker =
@@ -144,7 +146,7 @@ int main() {
         about.age = std::chrono::duration<double, std::milli>(80);
         headers = protocol::write_turn(about);
         const auto began = std::chrono::steady_clock::now();
-        (void)client->publish(subject::stt_final, said, headers);
+        std::ignore = client->publish(subject::stt_final, said, headers);
         const auto at = heard.wait();
         if (!at) return std::nullopt;
         return std::chrono::duration<double, std::micro>(*at - began).count();
@@ -152,15 +154,16 @@ int main() {
 
     arrival bare;
     const auto first = must(core->subscribe("bench.first", [&](const bus::message& m) {
-        (void)core->publish("bench.second", std::string(request_bytes, ' '), m.headers);
+        std::ignore = core->publish("bench.second", std::string(request_bytes, ' '), m.headers);
     }));
-    const auto second = must(voice->subscribe(
-        "bench.second", [&](const bus::message& m) { (void)voice->publish("bench.third", samples, m.headers); }));
+    const auto second = must(voice->subscribe("bench.second", [&](const bus::message& m) {
+        std::ignore = voice->publish("bench.third", samples, m.headers);
+    }));
     const auto third = must(client->subscribe("bench.third", [&](const bus::message&) { bare.came(); }));
     for (auto* each : {core.get(), voice.get(), client.get()}) must(each->flush(seconds{2}));
     const auto way = [&]() -> std::optional<double> {
         const auto began = std::chrono::steady_clock::now();
-        (void)client->publish("bench.first", said, headers);
+        std::ignore = client->publish("bench.first", said, headers);
         const auto at = bare.wait();
         if (!at) return std::nullopt;
         return std::chrono::duration<double, std::micro>(*at - began).count();

@@ -10,7 +10,6 @@ namespace loqa::session {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::IsEmpty;
 using testing::SizeIs;
 
 class TimerAnswers : public testing::Test {
