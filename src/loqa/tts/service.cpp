@@ -146,12 +146,16 @@ public:
     }
 
     ~bus_service() override {
-        requests_.reset();
-        prepares_.reset();
         finish_by_ = clock_.steady() + options_.finish_within;
         {
             std::lock_guard lock(mutex_);
             ending_ = true;
+        }
+        requests_.reset();
+        prepares_.reset();
+        {
+            std::lock_guard lock(mutex_);
+            closed_ = true;
         }
         changed_.notify_all();
         if (worker_.joinable()) worker_.join();
@@ -291,7 +295,11 @@ private:
             }
             if (ending_) {
                 // What waits for another to be heard waits no longer than there is time.
-                if (queue_.waiting() == 0) return;
+                if (queue_.waiting() == 0) {
+                    if (closed_) return;
+                    changed_.wait(lock);
+                    continue;
+                }
                 if (clock_.steady() >= finish_by_) queue_.cancel([](const utterance&) { return true; });
             } else if (auto* what = next_ahead()) {
                 lock.unlock();
@@ -595,6 +603,7 @@ private:
 
     steady_time finish_by_;  // written before ending_ is set
     std::atomic<bool> ending_{false};
+    bool closed_ = false;  // no more requests come; under mutex_
     std::jthread worker_;
     std::unique_ptr<bus::subscription> requests_, prepares_;
     std::vector<std::unique_ptr<bus::subscription>> heard_;
