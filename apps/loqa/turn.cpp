@@ -53,7 +53,9 @@ public:
         spoken_ = true;
         // A microphone has no end: there the patience is for the person to begin.
         auto deadline = from.endless() ? clock_.steady() + options_.patience : steady_time::max();
-        sender_ = std::jthread([this, &from](const std::stop_token& stop) { send(from, stop); });
+        // With copies of the ids: the report is this thread's.
+        sender_ = std::jthread([this, &from, session_id = report_.session_id, turn_id = report_.turn_id](
+                                   const std::stop_token& stop) { send(from, session_id, turn_id, stop); });
         run(deadline);
         sender_ = {};
         return finish();
@@ -102,10 +104,10 @@ private:
     }
 
     // On the sender's thread.
-    void send(source& from, const std::stop_token& stop) {
+    void send(source& from, const std::string& session_id, const std::string& turn_id, const std::stop_token& stop) {
         name_this_thread("sender");
         const auto format = from.format();
-        const auto to = protocol::join(subject::audio_pcm, report_.session_id);
+        const auto to = protocol::join(subject::audio_pcm, session_id);
         bool told = false;
         for (int sequence = 0;; ++sequence) {
             auto block = from.read(stop);
@@ -117,8 +119,8 @@ private:
             const auto ended = from.ended();
             if (ended && !std::exchange(told, true)) events_.push(source_ended{*ended});
             const bool last = ended && (options_.mark_end || clock_.steady() - *ended >= silence_limit);
-            protocol::headers headers{{std::string(header::session), report_.session_id},
-                                      {std::string(header::turn), report_.turn_id},
+            protocol::headers headers{{std::string(header::session), session_id},
+                                      {std::string(header::turn), turn_id},
                                       {std::string(header::audio), "pcm"},
                                       {std::string(header::sequence), std::to_string(sequence)},
                                       {std::string(header::sample_rate), std::to_string(format.sample_rate_hz)},
