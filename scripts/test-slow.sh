@@ -14,7 +14,9 @@ sanitized() { # preset
     [[ -e build-$1/build.ninja ]] || cmake --preset "$1" -DLOQA_CACHE_DIR="$LOQA_CACHE_DIR"
     cmake --build --preset "$1" -j "${JOBS:-2}"
     # The thread sanitizer of g++ 12 and 13 cannot start where the kernel spreads addresses wider than it knows.
-    setarch "$(uname -m)" -R ctest --preset "$1" -j "${JOBS:-2}"
+    setarch "$(uname -m)" -R ctest --preset "$1" -j "${JOBS:-2}" -E '^tts$'
+    # eSpeak NG loses some kilobytes each time it is unloaded, and no suppression can name a library that is gone.
+    ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 setarch "$(uname -m)" -R ctest --preset "$1" -R '^tts$'
 }
 
 slow_system_tests() {
