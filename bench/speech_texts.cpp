@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "loqa/audio/resample.hpp"
+#include "loqa/audio/recording.hpp"
 #include "loqa/audio/vad.hpp"
 #include "loqa/audio/wav.hpp"
 #include "loqa/stt/recognizer.hpp"
@@ -47,9 +47,7 @@ private:
 };
 
 std::vector<float> at_speech_rate(const audio::clip& clip) {
-    auto convert = or_exit(audio::resampler::create(clip.sample_rate_hz, audio::speech_rate_hz));
-    std::vector<float> out;
-    or_exit(convert.process(audio::mono_from_s16le(audio::to_s16le(clip.samples), clip.channels), out, true));
+    auto out = or_exit(audio::speech_of(clip));
     out.resize(out.size() + static_cast<std::size_t>(audio::speech_rate_hz) * 3 / 10, 0.0F);
     return out;
 }

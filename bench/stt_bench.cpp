@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
+#include "loqa/audio/recording.hpp"
 #include "loqa/audio/resample.hpp"
 #include "loqa/audio/vad.hpp"
 #include "loqa/audio/wav.hpp"
@@ -17,18 +18,12 @@ using namespace loqa;
 // The question that ships, at 16 kHz; what `loqa-stt` would decode.
 const std::vector<float>& question() {
     static const auto samples = [] {
-        const auto clip = audio::read_wav(share_folder() / "audio" / "question.wav");
-        if (!clip) {
-            fmt::print(stderr, "{}\n", clip.error().text());
+        auto made = audio::read_speech(share_folder() / "audio" / "question.wav");
+        if (!made) {
+            fmt::print(stderr, "{}\n", made.error().text());
             std::exit(1);
         }
-        auto convert = audio::resampler::create(clip->sample_rate_hz, audio::speech_rate_hz);
-        std::vector<float> made;
-        if (!convert ||
-            !convert->process(audio::mono_from_s16le(audio::to_s16le(clip->samples), clip->channels), made, true)) {
-            std::exit(1);
-        }
-        return made;
+        return std::move(*made);
     }();
     return samples;
 }

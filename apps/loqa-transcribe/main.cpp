@@ -12,9 +12,8 @@
 #include <sys/resource.h>
 
 #include "loqa/audio/pcm.hpp"
-#include "loqa/audio/resample.hpp"
+#include "loqa/audio/recording.hpp"
 #include "loqa/audio/vad.hpp"
-#include "loqa/audio/wav.hpp"
 #include "loqa/stt/engines.hpp"
 
 namespace {
@@ -38,17 +37,6 @@ void answer(json what) {
 int complain(const error& why) {
     fmt::print(stderr, "loqa-transcribe: {}\n", why.text());
     return 1;
-}
-
-result<std::vector<float>> samples_of(const fs::path& file) {
-    const auto clip = audio::read_wav(file);
-    if (!clip) return fail(clip);
-    auto convert = audio::resampler::create(clip->sample_rate_hz, audio::speech_rate_hz);
-    if (!convert) return fail(std::move(convert));
-    std::vector<float> samples;
-    const auto mono = audio::mono_from_s16le(audio::to_s16le(clip->samples), clip->channels);
-    if (auto done = convert->process(mono, samples, true); !done) return fail(std::move(done));
-    return samples;
 }
 
 result<stt::hypothesis> read(stt::recognizer& engine, audio::pcm_view samples, bool more_may_follow) {
@@ -113,7 +101,7 @@ int main(int argc, char** argv) {
     }
     if (keep) return serve(**engine);
     for (const auto& file : files) {
-        const auto samples = samples_of(file);
+        const auto samples = audio::read_speech(file);
         if (!samples) return complain(samples.error());
         const auto heard = read(**engine, *samples, partial);
         if (!heard) return complain(heard.error());

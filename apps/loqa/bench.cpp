@@ -12,9 +12,8 @@
 #include "commands.hpp"
 #include "json_fields.hpp"
 #include "loqa/audio/pcm.hpp"
-#include "loqa/audio/resample.hpp"
+#include "loqa/audio/recording.hpp"
 #include "loqa/audio/vad.hpp"
-#include "loqa/audio/wav.hpp"
 #include "loqa/base/ids.hpp"
 #include "loqa/base/process.hpp"
 #include "loqa/base/text.hpp"
@@ -71,17 +70,6 @@ constexpr std::array flite_voices = {"slt", "rms", "awb", "kal"};
 constexpr std::array recordings = {"/usr/share/pocketsphinx/test/data/cards",
                                    "/usr/share/pocketsphinx/test/data/librivox"};
 
-result<std::vector<float>> samples_of(const fs::path& file) {
-    const auto clip = audio::read_wav(file);
-    if (!clip) return fail(clip);
-    auto convert = audio::resampler::create(clip->sample_rate_hz, audio::speech_rate_hz);
-    if (!convert) return fail(std::move(convert));
-    std::vector<float> samples;
-    const auto mono = audio::mono_from_s16le(audio::to_s16le(clip->samples), clip->channels);
-    if (auto done = convert->process(mono, samples, true); !done) return fail(std::move(done));
-    return samples;
-}
-
 // What was said in which file: NAME.txt beside NAME.wav, or one list for all in a file *transcription or *.trans.txt,
 // in lines `NAME words` or `<s> words </s> (NAME)`.
 std::map<std::string, std::string> transcripts(const fs::path& folder) {
@@ -118,7 +106,7 @@ result<std::vector<utterance>> read_corpus(const fs::path& folder) {
         const auto file = folder / (name + ".wav");
         std::error_code error;
         if (!fs::exists(file, error)) continue;
-        auto samples = samples_of(file);
+        auto samples = audio::read_speech(file);
         if (!samples) return fail(std::move(samples));
         all.push_back({name, said, std::move(*samples)});
     }
@@ -140,7 +128,7 @@ std::vector<utterance> synthesised() {
                                                .on_line = [](std::string_view, bool) {}});
             if (!child) return all;
             const auto ended = child->wait_until(std::chrono::steady_clock::now() + seconds{20});
-            auto samples = ended && ended->clean() ? samples_of(file) : result<std::vector<float>>{};
+            auto samples = ended && ended->clean() ? audio::read_speech(file) : result<std::vector<float>>{};
             if (samples && !samples->empty()) all.push_back({voice + ": " + text, text, std::move(*samples)});
         }
     }
