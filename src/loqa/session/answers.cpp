@@ -1,18 +1,9 @@
 #include "loqa/session/answers.hpp"
 
-#include <ctime>
-
 #include "loqa/session/phrases.hpp"
 
 namespace loqa::session {
 namespace {
-
-std::tm local_time(wall_time at) {
-    const auto seconds_since = std::chrono::system_clock::to_time_t(at);
-    std::tm local{};
-    ::localtime_r(&seconds_since, &local);
-    return local;
-}
 
 // The answer is said as loud as it was asked for.
 spoken_answer change_volume(const intent::recognized& what, const asker& who) {

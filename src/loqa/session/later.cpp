@@ -5,6 +5,7 @@
 #include "loqa/base/text.hpp"
 #include "loqa/protocol/json.hpp"
 #include "loqa/session/phrases.hpp"
+#include "loqa/timers/local_time.hpp"
 
 namespace loqa::session {
 
@@ -12,23 +13,9 @@ using protocol::json;
 
 namespace {
 
-std::tm local_time(wall_time at) {
-    const auto whole = std::chrono::system_clock::to_time_t(at);
-    std::tm local{};
-    ::localtime_r(&whole, &local);
-    return local;
-}
-
 // The moment when the clocks here show what was said.
 wall_time moment_of(const intent::spoken_time& at, wall_time now) {
-    auto here = local_time(now);
-    const auto as_utc = std::chrono::local_seconds(std::chrono::seconds(::timegm(&here)));
-    const auto then = intent::next_occurrence(at, as_utc).time_since_epoch().count();
-    const std::time_t shown = then;
-    std::tm wanted{};
-    ::gmtime_r(&shown, &wanted);
-    wanted.tm_isdst = -1;  // which of the two it is then, the C library knows
-    return std::chrono::system_clock::from_time_t(::mktime(&wanted));
+    return timers::from_local(intent::next_occurrence(at, timers::to_local(now)));
 }
 
 json to_json(const intent::slot_value& value) {

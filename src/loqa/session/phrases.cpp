@@ -32,6 +32,13 @@ std::string_view ordinal_suffix(int n) {
 
 }  // namespace
 
+std::tm local_time(wall_time at) {
+    const auto since_epoch = std::chrono::system_clock::to_time_t(at);
+    std::tm local{};
+    ::localtime_r(&since_epoch, &local);
+    return local;
+}
+
 std::string say_time(const std::tm& local) {
     if (local.tm_min == 0 && local.tm_hour == 12) return "noon";
     if (local.tm_min == 0 && local.tm_hour == 0) return "midnight";

@@ -6,7 +6,11 @@
 #include <span>
 #include <string>
 
+#include "loqa/base/clock.hpp"
+
 namespace loqa::session {
+
+std::tm local_time(wall_time at);  // what the clock on the wall shows
 
 std::string say_time(const std::tm& local);  // "8:05 AM", "noon", "midnight"
 std::string say_date(const std::tm& local);  // "Saturday, January 31st"
