@@ -96,6 +96,16 @@ class Satellite:
         return chunks
 
 
+def say_in_writing(bus: Bus, text: str, session: str, **headers: str) -> dict:
+    """The end of the turn."""
+    ended = bus.subscribe("session.ended")
+    bus.publish("stt.text.final", {"session_id": session, "text": text, "partial": False}, headers)
+    try:
+        return ended.of_session(session, 15).json()
+    finally:
+        ended.close()
+
+
 def transcribe(bus: Bus, clip: Clip, timeout: float = 30) -> str:
     """What the recogniser of an instance writes for a clip with pauses shorter than the instance's patience."""
     session_id = new_session()

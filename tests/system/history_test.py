@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import client
 from local_loqa import Instance
 
 # Words that no file of Loqa has.
@@ -20,12 +21,7 @@ KNOWN = "glockenspiel"
 
 
 def say(instance: Instance, text: str, session: str, **headers: str) -> dict:
-    ended = instance.bus.subscribe("session.ended")
-    instance.bus.publish("stt.text.final", {"session_id": session, "text": text, "partial": False}, headers)
-    try:
-        return ended.of_session(session, 15).json()
-    finally:
-        ended.close()
+    return client.say_in_writing(instance.bus, text, session, **headers)
 
 
 @pytest.fixture(scope="module")

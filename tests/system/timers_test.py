@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import client
 from bus import Bus, Inbox
 from local_loqa import Instance
 
@@ -16,13 +17,7 @@ def by_label(instance: Instance) -> dict[str, dict]:
 
 
 def say(instance: Instance, text: str, session: str = "timers-test", **headers: str) -> dict:
-    """In writing; returns the end of the turn."""
-    ended = instance.bus.subscribe("session.ended")
-    instance.bus.publish("stt.text.final", {"session_id": session, "text": text, "partial": False}, headers)
-    try:
-        return ended.of_session(session, 15).json()
-    finally:
-        ended.close()
+    return client.say_in_writing(instance.bus, text, session, **headers)
 
 
 def rings(replies: Inbox, timeout: float) -> str:
