@@ -39,6 +39,11 @@ std::optional<spoken_answer> actor::objection(const intent::command& command, co
     return with_.home->objection(command.what, who);
 }
 
+std::optional<std::string> actor::own_preview(const intent::recognized& what, const asker& who) const {
+    auto words = with_.own.preview(what, who);
+    return words || with_.home == nullptr ? words : with_.home->preview(what, who);
+}
+
 std::optional<std::string> actor::preview(const std::vector<intent::command>& commands, const asker& who) const {
     std::string all;
     for (const auto& command : commands) {
@@ -48,8 +53,7 @@ std::optional<std::string> actor::preview(const std::vector<intent::command>& co
         if (command.later()) {
             words = promise_of(command, with_.clock.wall());
         } else {
-            words = with_.own.preview(command.what, who);
-            if (!words && with_.home != nullptr) words = with_.home->preview(command.what, who);
+            words = own_preview(command.what, who);
         }
         if (!words) return std::nullopt;
         if (!all.empty() && !words->empty()) all += ' ';

@@ -60,6 +60,9 @@ public:
     // What go_on() would say if all goes well, without doing anything; nothing when only doing it can tell.
     std::optional<std::string> preview(const std::vector<intent::command>& commands, const asker& who) const;
 
+    // The same of one command now, as if no handler had declared its intent.
+    std::optional<std::string> own_preview(const intent::recognized& what, const asker& who) const;
+
     intent_handlers& handlers() { return handlers_; }
     const intent_handlers& handlers() const { return handlers_; }
 

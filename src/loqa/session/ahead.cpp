@@ -20,23 +20,11 @@ void conductor::on_ahead(const bus::message& m) {
 // As decide() would say it. Empty when that depends on what only doing it can tell.
 std::string conductor::words_ahead(const turn& t, const std::string& heard) {
     if (heard.empty()) return "";
-    const auto now = with_.clock.steady();
     const auto known = std::ranges::find(memories_, t.session_id, &memory::session_id);
     static const memory nothing;
     const memory& before = known == memories_.end() ? nothing : *known;
 
-    intent::understood understood;
-    const bool asked = !before.asked_about.empty() && now - before.asked_at <= yes_awaited;
-    const auto yes = asked ? intent::yes_or_no(heard) : std::nullopt;
-    const bool confirmed = yes.value_or(false);
-    if (yes && !*yes) {
-        understood = intent::understanding{.commands = {{.what = {.intent = "HassNevermind"}}}};
-    } else if (confirmed) {
-        understood = intent::understanding{.commands = before.asked_about};
-    } else {
-        const auto meaning = live_ != nullptr ? live_->now()->meaning : interpreter_;
-        understood = meaning->understand(heard, {.area = t.area}, before.before, now);
-    }
+    const auto [understood, confirmed] = meaning_of(heard, t.area, before);
     if (!understood) return answers::not_understood(understood.error()).text;
     asker who{.session_id = t.session_id,
               .target = t.target,

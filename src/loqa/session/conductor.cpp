@@ -233,19 +233,9 @@ void conductor::reply(turn& t, const spoken_answer& answer) {
 intent::understood conductor::understand(turn& t, memory& of_session) {
     const auto began = with_.clock.steady();
     telemetry::timed_span span(with_.tracer, with_.clock, "intent", t.trace);
-    intent::understood result;
-    const auto asked_about = std::exchange(of_session.asked_about, {});
-    const auto yes =
-        asked_about.empty() || began - of_session.asked_at > yes_awaited ? std::nullopt : intent::yes_or_no(t.heard);
-    if (yes.has_value() && *yes) {
-        result = intent::understanding{.commands = asked_about};
-        t.doing.confirmed = true;
-    } else if (yes.has_value()) {
-        result = intent::understanding{.commands = {{.what = {.intent = "HassNevermind"}}}};
-    } else {
-        const auto meaning = live_ != nullptr ? live_->now()->meaning : interpreter_;
-        result = meaning->understand(t.heard, {.area = t.area}, of_session.before, began);
-    }
+    auto [result, confirmed] = meaning_of(t.heard, t.area, of_session);
+    of_session.asked_about.clear();
+    if (confirmed) t.doing.confirmed = true;
     const double ms = to_ms(with_.clock.steady() - began);
     t.stages_ms["intent"] = ms;
     observe("intent", ms);
@@ -256,6 +246,20 @@ intent::understood conductor::understand(turn& t, memory& of_session) {
         span.set("intent.miss", std::string(intent::to_string(result.error().reason)));
     }
     return result;
+}
+
+std::shared_ptr<const intent::interpreter> conductor::interpreter() const {
+    return live_ != nullptr ? live_->now()->meaning : interpreter_;
+}
+
+// What a sentence means in its session. A yes or a no is about what was asked.
+conductor::meant conductor::meaning_of(const std::string& heard, const std::string& area, const memory& before) const {
+    const auto now = with_.clock.steady();
+    const bool asked = !before.asked_about.empty() && now - before.asked_at <= yes_awaited;
+    const auto yes = asked ? intent::yes_or_no(heard) : std::nullopt;
+    if (!yes) return {interpreter()->understand(heard, {.area = area}, before.before, now)};
+    if (*yes) return {intent::understanding{.commands = before.asked_about}, true};
+    return {intent::understanding{.commands = {{.what = {.intent = "HassNevermind"}}}}};
 }
 
 asker conductor::asker_of(const turn& t) {
@@ -731,12 +735,8 @@ void conductor::observe(const std::string& stage, double ms) {
 
 void conductor::on_dry_run(const bus::message& m) {
     const asker nobody{.session_id = "replay", .target = config_.default_target, .area = config_.area};
-    const auto preview = [&](const intent::recognized& what) {
-        auto words = answers_.preview(what, nobody);
-        return words || with_.home == nullptr ? words : with_.home->preview(what, nobody);
-    };
-    const auto meaning = live_ != nullptr ? live_->now()->meaning : interpreter_;
-    respond(m, dry_run(m.payload, *meaning, preview));
+    const auto preview = [&](const intent::recognized& what) { return actor_.own_preview(what, nobody); };
+    respond(m, dry_run(m.payload, *interpreter(), preview));
 }
 
 }  // namespace loqa::session

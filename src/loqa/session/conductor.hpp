@@ -139,6 +139,12 @@ private:
     std::string area_of(const turn& t) const;
     turn& begin(const std::string& session_id, const protocol::turn_headers& headers);
     void decide(turn& t, const std::string& heard, const std::string& stt_reason);
+    struct meant {
+        intent::understood what;
+        bool confirmed = false;  // with a yes to a question of ours
+    };
+    std::shared_ptr<const intent::interpreter> interpreter() const;
+    meant meaning_of(const std::string& heard, const std::string& area, const memory& before) const;
     intent::understood understand(turn& t, memory& of_session);
     void act(turn& t, std::vector<intent::command> commands);
     void go_on(turn& t);
