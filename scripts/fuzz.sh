@@ -1,53 +1,68 @@
 #!/usr/bin/env bash
-# Fuzzes the decoders of bytes from outside: messages and headers of the bus, WAV files, the configuration. Each target runs
-# for LOQA_FUZZ_SECONDS (default 20) on from what earlier runs found in build-fuzz. Needs clang++-19. Arguments name targets.
+# Fuzzes what reads text and bytes from outside, each target for LOQA_FUZZ_SECONDS (default 10) from a fixed seed, on from
+# what earlier runs found. Builds with clang++ what has changed since the last time. Exit code 1 when anything was found.
+#   scripts/fuzz.sh [TARGET…]    templates, sentences, messages, wav, config; default all
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-command -v clang++-19 >/dev/null || { echo "fuzz: skipped, no clang++-19"; exit 0; }
-build=build-fuzz
-flags=(-std=c++23 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I src -w)
-# clang 19 reads libstdc++ 12's <expected> only when told that the language has what it asks for.
+build=build/fuzz
+clang=$(command -v clang++-19 || command -v clang++-18) || {
+    echo "fuzz: error: there is no clang++; run scripts/setup.sh test" >&2
+    exit 1
+}
+mkdir -p "$build/objects"
+launcher=()
+! command -v ccache >/dev/null || launcher=(ccache)
+flags=(-std=c++23 -O1 -g1 -DFMT_SHARED -I src -w)
+# clang reads libstdc++ 12's <expected> only when told that the language has what it asks for.
 flags+=(-D__cpp_concepts=202002L)
-base=(src/loqa/base/*.cpp)
+flags+=(-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 
-# name, its source, the module's sources, seeds
-fuzz() {
-    local name=$1 source=$2 seed=$3 program=$build/$1_fuzz
-    shift 3
-    mkdir -p "$build/$name-corpus"
-    [[ -e $build/$name-corpus/seed ]] || printf '%b' "$seed" >"$build/$name-corpus/seed"
-    local newest
-    newest=$(find src/loqa -name '*.?pp' -newer "$program" -print -quit 2>/dev/null || echo stale)
-    if [[ ! -e $program || -n $newest ]]; then
-        clang++-19 "${flags[@]}" "$source" "$@" -o "$program" -lyaml-cpp -lfmt -lsodium
+object_of() { echo "$build/objects/$(basename "$(dirname "$1")")-$(basename "$1" .cpp).o"; }
+
+fuzz() { # target, module, sources beside its own and those of base
+    local target=$1 folder=src/loqa/$2/fuzz source
+    shift 2
+    local sources=("$folder/${target}_fuzz.cpp" "$@" src/loqa/base/*.cpp) jobs=() library=()
+    for source in "${sources[@]}"; do
+        jobs+=("$source" "$(object_of "$source")")
+        [[ $source == "$folder"/* ]] || library+=("$(object_of "$source")")
+    done
+    printf '%s\0' "${jobs[@]}" | xargs -0 -n 2 -P "${JOBS:-2}" "$(command -v bash)" -c '"${@:1:$#-2}" -c "${@: -2:1}" -o "${@: -1}"' - \
+        "${launcher[@]}" "$clang" "${flags[@]}"
+    # An archive: only what the target needs is linked.
+    rm -f "$build/$target.a"
+    ar rcs "$build/$target.a" "${library[@]}"
+    "$clang" -fsanitize=fuzzer,address,undefined "$(object_of "$folder/${target}_fuzz.cpp")" "$build/$target.a" \
+        -o "$build/${target}_fuzz" -lyaml-cpp -lfmt -lsodium
+
+    mkdir -p "$build/found/$target"
+    local log=$build/$target.log words=()
+    [[ ! -e $folder/words.dict ]] || words=(-dict="$folder/words.dict")
+    if "$build/${target}_fuzz" -seed=1 -max_total_time="${LOQA_FUZZ_SECONDS:-10}" -timeout=10 -rss_limit_mb=2048 -max_len=4096 \
+        "${words[@]}" -artifact_prefix="$build/$target-" "$build/found/$target" "$folder/corpus/$target" >"$log" 2>&1; then
+        echo "fuzz: $target: $(grep -oE '^Done [0-9]+ runs in [0-9]+ second' "$log" | tail -n 1)s, nothing found"
+    else
+        tail -n 40 "$log"
+        echo "fuzz: $target: FAILED, the whole output is in $log"
+        return 1
     fi
-    echo "fuzz $name for ${LOQA_FUZZ_SECONDS:-20} s"
-    "$program" -max_total_time="${LOQA_FUZZ_SECONDS:-20}" -timeout=10 -rss_limit_mb=2048 -max_len=4096 -verbosity=0 \
-        -print_final_stats=1 -artifact_prefix="$build/$name-" "$build/$name-corpus" 2>&1 |
-        grep -E 'number_of_executed_units|ERROR|SUMMARY|Test unit' || true
-    return "${PIPESTATUS[0]}"
 }
 
-wanted=("$@")
-((${#wanted[@]})) || wanted=(messages wav config)
-for name in "${wanted[@]}"; do
-    case $name in
-        messages)
-            fuzz messages src/loqa/protocol/fuzz/messages_fuzz.cpp '\x01{"session_id":"s","text":"hello","confidence":0.5}' \
-                src/loqa/protocol/*.cpp "${base[@]}"
-            ;;
-        wav)
-            fuzz wav src/loqa/audio/fuzz/wav_fuzz.cpp \
-                'RIFF\x2c\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00data\x08\x00\x00\x00\x01\x00\x02\x00\x03\x00\x04\x00' \
-                src/loqa/audio/wav.cpp src/loqa/audio/pcm.cpp "${base[@]}"
-            ;;
-        config)
-            fuzz config src/loqa/config/fuzz/config_fuzz.cpp 'stt:\n  threads: 2\nbus: {embedded: true}\n\x00STT_THREADS=3\n' \
-                src/loqa/config/*.cpp "${base[@]}"
-            ;;
-        *)
-            echo "fuzz: no target $name" >&2
-            exit 2
-            ;;
+failed=0
+(($#)) || set -- templates sentences messages wav config
+for target; do
+    case $target in
+        templates | sentences) what=(intent src/loqa/intent/*.cpp) ;;
+        messages) what=(protocol src/loqa/protocol/*.cpp) ;;
+        wav) what=(audio src/loqa/audio/wav.cpp src/loqa/audio/pcm.cpp) ;;
+        config) what=(config src/loqa/config/*.cpp) ;;
+        *) echo "fuzz: there is no target $target" >&2 && exit 2 ;;
     esac
+    # Not as part of a condition, in which `set -e` would be off.
+    set +e
+    (set -e && fuzz "$target" "${what[@]}")
+    code=$?
+    set -e
+    ((code == 0)) || failed=1
 done
+exit $failed

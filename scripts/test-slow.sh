@@ -37,7 +37,7 @@ fresh_clone() {
 
 stage "address, undefined" sanitized asan
 stage "threads" sanitized tsan
-stage "fuzzing" scripts/fuzz.sh
+stage "fuzzing" env LOQA_FUZZ_SECONDS=20 scripts/fuzz.sh messages wav config
 stage "slow system tests" slow_system_tests
 stage "make run, fresh clone" fresh_clone
 finish_stages

@@ -10,7 +10,7 @@ trap 'rm -rf "$output"' EXIT
 failed=0
 
 ctest --preset release -j "${JOBS:-2}" 2>&1 | tee "$output/ctest" || failed=1
-src/loqa/intent/fuzz/run.sh build/fuzz 2>&1 | tee "$output/fuzz" || failed=1
+scripts/fuzz.sh templates sentences 2>&1 | tee "$output/fuzz" || failed=1
 "$LOQA_CACHE_DIR/venv/bin/python" -m pytest -c tests/pytest.ini tests -m "not slow" 2>&1 | tee "$output/pytest" || failed=1
 
 echo
