@@ -100,7 +100,7 @@ int main() {
     const auto client = open(), voice = open(), core = open();
 
     auto store = must(store::event_store::open({.path = folder / "events.db"}, clock, log, metrics));
-    auto timers = must(timers::timer_service::open(folder / "events.db", clock, log));
+    auto timers = must(timers::timer_service::open(folder / "timers.db", clock, log));
     telemetry::tracer tracer("bench", {}, metrics, log);
     const auto house = std::make_shared<const intent::home>();
     const auto sentences = must(intent::live_interpreter::start({}, house));
