@@ -119,18 +119,25 @@ private:
     online_engine engine_;
 };
 
-}  // namespace
-
-result<std::unique_ptr<whole_engine>> open_moonshine(const moonshine_files& files, int threads) {
-    SherpaOnnxOfflineRecognizerConfig config{};
+// What every model is opened with. `tokens` outlives the result.
+template <class Config>
+Config config_of(const std::string& tokens, int threads) {
+    Config config{};
     config.feat_config.sample_rate = audio::speech_rate_hz;
     config.feat_config.feature_dim = feature_bands;
     config.model_config.num_threads = threads;
     config.model_config.provider = "cpu";
-    config.model_config.tokens = files.tokens.c_str();
+    config.model_config.tokens = tokens.c_str();
+    config.decoding_method = "greedy_search";
+    return config;
+}
+
+}  // namespace
+
+result<std::unique_ptr<whole_engine>> open_moonshine(const moonshine_files& files, int threads) {
+    auto config = config_of<SherpaOnnxOfflineRecognizerConfig>(files.tokens, threads);
     config.model_config.moonshine.encoder = files.encoder.c_str();
     config.model_config.moonshine.merged_decoder = files.decoder.c_str();
-    config.decoding_method = "greedy_search";
     moonshine::engine loaded;
     auto opened = guarded([&] { loaded.reset(SherpaOnnxCreateOfflineRecognizer(&config)); });
     if (!opened || !loaded) return does_not_load(files.encoder, opened ? "" : opened.error().message);
@@ -138,16 +145,10 @@ result<std::unique_ptr<whole_engine>> open_moonshine(const moonshine_files& file
 }
 
 result<std::unique_ptr<live_engine>> open_transducer(const transducer_files& files, int threads) {
-    SherpaOnnxOnlineRecognizerConfig config{};
-    config.feat_config.sample_rate = audio::speech_rate_hz;
-    config.feat_config.feature_dim = feature_bands;
-    config.model_config.num_threads = threads;
-    config.model_config.provider = "cpu";
-    config.model_config.tokens = files.tokens.c_str();
+    auto config = config_of<SherpaOnnxOnlineRecognizerConfig>(files.tokens, threads);
     config.model_config.transducer.encoder = files.encoder.c_str();
     config.model_config.transducer.decoder = files.decoder.c_str();
     config.model_config.transducer.joiner = files.joiner.c_str();
-    config.decoding_method = "greedy_search";
     online_engine loaded;
     auto opened = guarded([&] { loaded.reset(SherpaOnnxCreateOnlineRecognizer(&config)); });
     if (!opened || !loaded) return does_not_load(files.encoder, opened ? "" : opened.error().message);
