@@ -48,7 +48,7 @@ def compile_guest(source: Path, module: Path) -> None:
     assert CLANG, "there is no clang++: run scripts/setup.sh test"
     module.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(
-        [CLANG, "--target=wasm32-wasi", "-mexec-model=reactor", "-fno-exceptions", "-Oz", "-s", source, "-o", module],
+        [CLANG, "--target=wasm32-wasi", "-mexec-model=reactor", "-fno-exceptions", "-nostdlib++", "-Oz", "-s", source, "-o", module],
         check=True, timeout=60,
     )  # fmt: skip
 
