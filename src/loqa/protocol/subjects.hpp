@@ -51,6 +51,7 @@ inline constexpr std::string_view timers_start = "timers.start";               /
 inline constexpr std::string_view timers_cancel = "timers.cancel";             // request
 inline constexpr std::string_view skill_failed = "skill.failed";               // one was suspended
 inline constexpr std::string_view home_get = "home.get";                       // request
+inline constexpr std::string_view home_act = "home.act";                       // request: change things
 inline constexpr std::string_view home_state = "home.state";                   // one thing that changed
 inline constexpr std::string_view home_changed = "home.changed";               // other names, or other sentences
 inline constexpr std::string_view intent = "intent";                           // .<name>: request to who declared it

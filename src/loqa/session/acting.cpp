@@ -114,7 +114,9 @@ bool actor::go_on(deed& what, const turn& of) const {
             add(what, given);
             continue;
         }
-        auto token = handlers_.ask({command.what, of.who, of.id, what.confirmed}, of.headers);
+        auto token = handlers_.ask({command.what, of.who, of.id, what.confirmed,
+                                    with_.home != nullptr ? with_.home->propose(command.what) : std::nullopt},
+                                   of.headers);
         if (token) {
             what.waiting_for = std::move(*token);
             what.span.emplace(std::move(span));

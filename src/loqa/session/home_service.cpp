@@ -17,6 +17,8 @@ using protocol::json;
 namespace {
 
 constexpr std::string_view state_failed = "failed";
+constexpr std::size_t max_change_bytes = 256;  // of an id, a state, an attribute
+constexpr std::size_t max_changed_attributes = 32;
 
 // What a client asks for in its own words, as the intent that does it. Nothing for an action that is not known.
 std::optional<intent::recognized> command_of(const protocol::home_command& asked, const intent::home& home) {
@@ -79,6 +81,33 @@ std::optional<intent::recognized> command_of(const protocol::home_command& asked
     return out;
 }
 
+result<house::state_change> change_of(const json& from) {
+    if (!from.is_object()) return fail(errc::invalid_message, "a change is not an object");
+    house::state_change out;
+    std::string state;
+    protocol::field_reader read(from);
+    read.text("id", out.entity_id, max_change_bytes, true).text("state", state, max_change_bytes);
+    if (read.failed()) return failure(read.why());
+    if (from.contains("state")) out.state = std::move(state);
+    const auto attributes = from.find("attributes");
+    if (attributes == from.end()) return out;
+    if (!attributes->is_object() || attributes->size() > max_changed_attributes)
+        return fail(errc::invalid_message, "attributes is not an object of at most {}", max_changed_attributes);
+    for (const auto& [name, value] : attributes->items()) {
+        if (value.is_boolean())
+            out.attributes[name] = value.get<bool>();
+        else if (value.is_number_integer())
+            out.attributes[name] = value.get<std::int64_t>();
+        else if (value.is_number())
+            out.attributes[name] = value.get<double>();
+        else if (value.is_string() && value.get_ref<const std::string&>().size() <= max_change_bytes)
+            out.attributes[name] = value.get<std::string>();
+        else
+            return fail(errc::invalid_message, "the attribute {} is no text, number or truth", name);
+    }
+    return out;
+}
+
 }  // namespace
 
 home_service::home_service(house::simulated_home& home, bus::connection& bus, const clock& clock, telemetry::logger log,
@@ -118,7 +147,38 @@ result<void> home_service::subscribe() {
         if (auto sent = bus_.respond(m, house::to_json(home_, revision_, sentences_)); !sent) log_.warn(sent.error());
     });
     if (!added) return added;
+    if (!added) return added;
+    added = add(subject::home_act, [this](const bus::message& m) {
+        if (auto sent = bus_.respond(m, act(m.payload)); !sent) log_.warn(sent.error());
+    });
+    if (!added) return added;
     return add(subject::home_command, [this](const bus::message& m) { on_command(m); });
+}
+
+// {"changes": [{"id", "state", "attributes"}]}: each is done for itself.
+std::string home_service::act(const std::string& payload) {
+    json done = json::array(), failed = json::array(), unknown = json::array();
+    const auto object = protocol::parse_object(payload);
+    const auto list = object ? object->find("changes") : json::const_iterator();
+    if (!object || list == object->end() || !list->is_array())
+        return protocol::dump({{"error", {{"code", "invalid_message"}, {"message", "changes is not a list"}}}});
+    for (const auto& one : *list) {
+        auto change = change_of(one);
+        if (!change) {
+            failed.push_back({{"id", ""}, {"reason", "invalid_message"}, {"message", change.error().message}});
+            continue;
+        }
+        const auto id = change->entity_id;
+        const auto applied = home_.apply({.states = {std::move(*change)}, .items = {}});
+        if (applied)
+            done.push_back(id);
+        else if (applied.error().code == errc::not_found)
+            unknown.push_back(id);
+        else
+            failed.push_back(
+                {{"id", id}, {"reason", to_string(applied.error().code)}, {"message", applied.error().message}});
+    }
+    return protocol::dump({{"done", done}, {"failed", failed}, {"unknown", unknown}});
 }
 
 void home_service::on_command(const bus::message& m) {

@@ -1,8 +1,8 @@
 // The home on the bus: who asks is shown it, who listens hears what changes, and a client of loqa-core switches things.
 //
 // Answers home.get, publishes home.state for each change of a thing and home.changed when names or sentences are
-// others, serves skill.home.command. Owns its subscriptions; home_changed() and sentences_changed() may be called from
-// any thread.
+// others, serves skill.home.command and home.act. Owns its subscriptions; home_changed() and sentences_changed() may be
+// called from any thread.
 #pragma once
 
 #include <atomic>
@@ -34,6 +34,7 @@ private:
                  telemetry::metrics& metrics);
     result<void> subscribe();
     void on_command(const bus::message& m);
+    std::string act(const std::string& payload);
     void publish(std::string_view subject, const std::string& payload);
     void announce();
 

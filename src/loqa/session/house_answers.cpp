@@ -70,6 +70,13 @@ std::optional<std::string> house_answers::preview(const intent::recognized& what
     return words(what, (*planned)->values);
 }
 
+std::optional<proposal> house_answers::propose(const intent::recognized& what) const {
+    auto planned = house::plan_for(home_, what, clock_.wall());
+    if (!planned || !*planned || (*planned)->changes.states.empty()) return std::nullopt;
+    auto speech = words(what, (*planned)->values);
+    return proposal{.changes = std::move((*planned)->changes), .speech = std::move(speech)};
+}
+
 std::optional<spoken_answer> house_answers::objection(const intent::recognized& what, const asker& /*who*/) const {
     const auto planned = house::plan_for(home_, what, clock_.wall());
     if (!planned || *planned) return std::nullopt;

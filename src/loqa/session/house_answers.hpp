@@ -15,6 +15,11 @@
 
 namespace loqa::session {
 
+struct proposal {
+    house::changes changes;
+    std::string speech;
+};
+
 class house_answers {
 public:
     house_answers(const clock& clock, house::simulated_home& home, const intent::live_interpreter& sentences)
@@ -28,6 +33,10 @@ public:
 
     // Why it cannot be done: what answer_for() would apologise with. Nothing when it can, or when it is not known.
     std::optional<spoken_answer> objection(const intent::recognized& what, const asker& who) const;
+
+    // What answer_for() would do and say if all goes well, for somebody else to do it. Nothing when there is nothing to
+    // be done.
+    std::optional<proposal> propose(const intent::recognized& what) const;
 
 private:
     std::string words(const intent::recognized& what, const intent::answer_values& values) const;

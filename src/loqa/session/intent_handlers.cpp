@@ -17,6 +17,21 @@ namespace {
 constexpr std::size_t max_name_bytes = 256;
 constexpr std::string_view nobody_there = "503";  // what NATS answers itself
 
+json to_json(const intent::slot_value& value) {
+    return std::visit([](const auto& held) { return json(held); }, value);
+}
+
+json to_json(const house::changes& what) {
+    json out = json::array();
+    for (const auto& one : what.states) {
+        json change{{"id", one.entity_id}};
+        if (one.state) change["state"] = *one.state;
+        for (const auto& [name, value] : one.attributes) change["attributes"][name] = to_json(value);
+        out.push_back(std::move(change));
+    }
+    return out;
+}
+
 }  // namespace
 
 intent_handlers::intent_handlers(const clock& clock, bus::connection& bus)
@@ -58,12 +73,15 @@ bool intent_handlers::takes(const std::string& intent) const {
 
 result<std::string> intent_handlers::ask(const question& about, const bus::headers& headers) {
     json slots = json::object();
-    for (const auto& one : about.what.slots)
-        slots[one.name] = std::visit([](const auto& value) { return json(value); }, one.value);
+    for (const auto& one : about.what.slots) slots[one.name] = to_json(one.value);
     json request{{"intent", about.what.intent},        {"slots", slots},           {"text", about.what.text},
                  {"session_id", about.who.session_id}, {"turn_id", about.turn_id}, {"language", about.what.language}};
     if (!about.who.area.empty()) request["area"] = about.who.area;
     if (about.confirmed) request["confirmed"] = true;
+    if (about.proposed) {
+        request["changes"] = to_json(about.proposed->changes);
+        request["speech"] = about.proposed->speech;
+    }
     auto token = std::to_string(++asked_);
     auto sent = bus_.publish_request(protocol::join(subject::intent, about.what.intent), prefix_ + token,
                                      protocol::dump(request), headers);

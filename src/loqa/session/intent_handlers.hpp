@@ -14,6 +14,7 @@
 #include "loqa/base/clock.hpp"
 #include "loqa/bus/connection.hpp"
 #include "loqa/intent/matcher.hpp"
+#include "loqa/session/house_answers.hpp"
 #include "loqa/session/spoken_answer.hpp"
 
 namespace loqa::session {
@@ -34,7 +35,8 @@ public:
         const intent::recognized& what;
         const asker& who;
         std::string turn_id;
-        bool confirmed = false;  // the person said yes to what the handler asked
+        bool confirmed = false;                           // the person said yes to what the handler asked
+        std::optional<proposal> proposed = std::nullopt;  // of an intent about things
     };
     // The token of the answer.
     result<std::string> ask(const question& about, const bus::headers& headers);

@@ -178,6 +178,17 @@ TEST_F(HomeTurns, ADeclaredHandlerIsAskedInsteadOfTheHome) {
     EXPECT_EQ(state("light.porch"), "off");
 }
 
+TEST_F(HomeTurns, AHandlerIsToldWhatWouldChangeAndWhatWouldBeSaid) {
+    declare(R"(["HassLightSet", "HassTurnOn"])");
+    say("set the porch light to 40 percent");
+    const auto request = asked("HassLightSet");
+    EXPECT_THAT(request.payload,
+                HasSubstr(R"("changes":[{"attributes":{"brightness":40},"id":"light.porch","state":"on"}])"));
+    EXPECT_THAT(request.payload, HasSubstr(R"("speech":"Brightness set to 40 percent.")"));
+    answer(request, R"({"handled": true, "speech": "Done."})");
+    EXPECT_EQ(state("light.porch"), "off");
+}
+
 TEST_F(HomeTurns, WhatAHandlerDoesNotWantTheHomeDoes) {
     declare(R"(["HassTurnOn"])");
     say("turn on the porch light");
