@@ -1,5 +1,6 @@
 #include "completion.hpp"
 
+#include <algorithm>
 #include <vector>
 
 #include <CLI/App.hpp>
@@ -18,7 +19,7 @@ struct option {
 };
 
 struct command {
-    std::vector<std::string> path;  // without "loqa"
+    std::vector<std::string> path;  // without the program
     std::string what;
     std::vector<option> options;
     std::vector<command> below;
@@ -65,6 +66,12 @@ std::string shell_word(std::string_view text) {
     return out + "'";
 }
 
+// As the name of a shell's function.
+std::string identifier(std::string name) {
+    std::ranges::replace(name, '-', '_');
+    return name;
+}
+
 constexpr std::string_view model_names = "loqa models list 2>/dev/null | cut -d' ' -f1";
 
 // How bash fills COMPREPLY with what a value can be.
@@ -77,7 +84,7 @@ std::string bash_values(const std::string& type) {
     return "COMPREPLY=()";
 }
 
-std::string bash(const command& root) {
+std::string bash(const command& root, const std::string& program) {
     std::vector<const command*> all;
     flatten(root, all);
     std::string paths, cases;
@@ -106,20 +113,20 @@ std::string bash(const command& root) {
                      : fmt::format("            else mapfile -t COMPREPLY < <(compgen -W {} -- \"$word\"); fi ;;\n",
                                    shell_word(fmt::format("{}", fmt::join(words, " "))));
     }
-    return fmt::format(R"(# loqa: completion for bash. Use it: source <(loqa completion bash)
-_loqa() {{
+    return fmt::format(R"(# {2}: completion for bash. Use it: source <({2} completion bash)
+_{3}() {{
     local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} command='' i
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case "${{command:+$command }}${{COMP_WORDS[i]}}" in
-{}        esac
+{0}        esac
     done
     case "$command" in
-{}    esac
+{1}    esac
 }}
-complete -F _loqa loqa
+complete -F _{3} {2}
 )",
-                       paths, cases);
+                       paths, cases, program, identifier(program));
 }
 
 // Text inside [...] of zsh's _arguments.
@@ -140,12 +147,13 @@ std::string zsh_values(const std::string& type) {
     return " ";
 }
 
-std::string zsh(const command& root) {
+std::string zsh(const command& root, const std::string& program) {
     std::vector<const command*> all;
     flatten(root, all);
     std::string functions;
     for (const auto* c : all) {
-        const auto name = fmt::format("_loqa{}{}", c->path.empty() ? "" : "_", fmt::join(c->path, "_"));
+        const auto name =
+            fmt::format("_{}{}{}", identifier(program), c->path.empty() ? "" : "_", fmt::join(c->path, "_"));
         std::string lines;
         for (const auto& o : c->options) {
             const auto value =
@@ -182,15 +190,15 @@ std::string zsh(const command& root) {
                                  name, described, lines, cases);
     }
     return fmt::format(
-        "#compdef loqa\n# Completion for zsh: put this into a folder of $fpath, as _loqa.\n\n{}_loqa \"$@\"\n",
-        functions);
+        "#compdef {1}\n# Completion for zsh: put this into a folder of $fpath, as _{1}.\n\n{0}_{2} \"$@\"\n", functions,
+        program, identifier(program));
 }
 
-std::string fish(const command& root) {
+std::string fish(const command& root, const std::string& program) {
     std::vector<const command*> all;
     flatten(root, all);
-    std::string lines =
-        "# Completion for fish: put this into ~/.config/fish/completions/loqa.fish\ncomplete -c loqa -f\n";
+    std::string lines = fmt::format(
+        "# Completion for fish: put this into ~/.config/fish/completions/{0}.fish\ncomplete -c {0} -f\n", program);
     for (const auto* c : all) {
         // A command counts when its words stand on the line, and none of those below it.
         std::string when;
@@ -204,7 +212,8 @@ std::string fish(const command& root) {
                                      fmt::join(below, " "));
         const auto condition = when_none.empty() ? std::string() : fmt::format(" -n {}", shell_word(when_none));
         for (const auto& sub : c->below)
-            lines += fmt::format("complete -c loqa{} -a {} -d {}\n", condition, sub.path.back(), shell_word(sub.what));
+            lines += fmt::format("complete -c {}{} -a {} -d {}\n", program, condition, sub.path.back(),
+                                 shell_word(sub.what));
         for (const auto& o : c->options) {
             std::string how;
             for (const auto& name : o.names)
@@ -216,7 +225,7 @@ std::string fish(const command& root) {
             if (const auto words = words_of(o.type); !words.empty())
                 how += fmt::format(" -a '{}'", fmt::join(words, " "));
             if (how.empty()) continue;
-            lines += fmt::format("complete -c loqa{}{} -d {}\n", condition, how, shell_word(o.what));
+            lines += fmt::format("complete -c {}{}{} -d {}\n", program, condition, how, shell_word(o.what));
         }
     }
     return lines;
@@ -226,9 +235,10 @@ std::string fish(const command& root) {
 
 std::string completion_script(const CLI::App& app, const std::string& shell) {
     const auto root = read(app, {});
-    if (shell == "bash") return bash(root);
-    if (shell == "zsh") return zsh(root);
-    if (shell == "fish") return fish(root);
+    const auto program = app.get_name();
+    if (shell == "bash") return bash(root, program);
+    if (shell == "zsh") return zsh(root, program);
+    if (shell == "fish") return fish(root, program);
     return {};
 }
 

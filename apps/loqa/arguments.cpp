@@ -6,7 +6,7 @@
 #include <fmt/ranges.h>
 
 #include "commands.hpp"
-#include "completion.hpp"
+#include "common/completion.hpp"
 #include "loqa/base/text.hpp"
 #include "terminal.hpp"
 

@@ -1,6 +1,6 @@
 // The command line of `loqa`, read into the options of one command.
 //
-// Only arguments.cpp and completion.cpp know the argument parser. Main thread only.
+// Only arguments.cpp, and completion.cpp beside the apps, know the argument parser. Main thread only.
 #pragma once
 
 #include <functional>
