@@ -24,6 +24,11 @@ struct brain {
     intent::context where;
 };
 
+failure hinted(error e, std::string_view next) {
+    if (e.hint.empty()) e.hint = next;
+    return failure(std::move(e));
+}
+
 result<intent::collection> load_sentences(const intents_options& options) {
     if (options.collections.empty()) {
         auto all = intent::load_sentences({.language = options.language, .own = options.own});
@@ -34,10 +39,14 @@ result<intent::collection> load_sentences(const intents_options& options) {
     intent::collection all;
     for (const auto& file : options.collections) {
         auto one = intent::load_collection(file);
-        if (!one) return one;
+        if (!one)
+            return hinted(std::move(one.error()), "--collection takes a file of sentence templates, JSON or YAML");
         all.merge(std::move(*one));
     }
     if (all.language.empty()) all.language = options.language;
+    if (all.intents.empty())
+        return fail(errc::invalid_config, "{} has no intents", options.collections.front().string())
+            .hint("a collection has its sentences under intents: NAME: data: - sentences: [...]");
     return all;
 }
 
@@ -49,7 +58,7 @@ result<brain> load(const intents_options& options) {
     intent::home house;
     if (options.home) {
         auto read = intent::load_home(*options.home);
-        if (!read) return fail(std::move(read));
+        if (!read) return hinted(std::move(read.error()), "--home takes a YAML file with floors, areas and entities");
         house = std::move(*read);
     }
     auto compiled = intent::matcher::compile(out.sentences, house);
@@ -67,7 +76,10 @@ void for_each_sentence(const intents_options& options, Take&& take) {
     for (const auto& sentence : options.sentences) take(sentence);
     if (!options.sentences.empty()) return;
     std::string line;
-    while (std::getline(std::cin, line)) {
+    for (bool first = true; std::getline(std::cin, line); first = false) {
+        // What editors of other systems put before the first line.
+        constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+        if (first && line.starts_with(byte_order_mark)) line.erase(0, byte_order_mark.size());
         if (line.ends_with('\r')) line.pop_back();
         take(line);
     }

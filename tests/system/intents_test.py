@@ -57,6 +57,36 @@ def test_match_prints_a_line_for_each_line(collection: Path) -> None:
     assert got[4]["slots"] == {"area": "Kitchen", "domain": "light"}
 
 
+def test_match_reads_whatever_a_file_may_hold(collection: Path) -> None:
+    """Marks and line ends of other systems, bytes that are no text, a line without an end: a line of output for each."""
+    lines = [b"\xef\xbb\xbfturn on the desk lamp\r\n", b"turn on \xff the desk lamp\n", b"turn on\0the desk lamp\n", b"a" * 3_000_000 + b"\n",
+             b"turn on the desk lamp and " * 20_000 + b"\n", b"\r\n", b"turn on the desk lamp"]
+    command = [BINARIES / "loqa", "intents", "match", "--json", "--collection", collection, "--home", HOME]
+    done = subprocess.run(command, input=b"".join(lines), capture_output=True, timeout=30, check=True)
+    got = [json.loads(line) for line in done.stdout.splitlines()]
+
+    assert [one["intent"] for one in got] == ["HassTurnOn", None, None, None, None, None, "HassTurnOn"]
+    assert got[0]["text"] == "turn on the desk lamp" and got[0]["confidence"] == 1
+    assert all(one["error"] for one in got if one["intent"] is None)
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "said"),
+    [("--collection", None, "does not exist"), ("--collection", '{"intents": {\n', ":2:1: this is not JSON"),
+     ("--collection", "{}", "has no intents"), ("--home", None, "does not exist"), ("--home", "a: [", ":1:")],
+)
+def test_match_names_the_file_that_is_wrong(collection: Path, tmp_path: Path, option: str, content: str | None, said: str) -> None:
+    path = tmp_path / ("wrong.json" if option == "--collection" else "wrong.yaml")
+    if content is not None:
+        path.write_text(content)
+    options = {"--collection": str(collection), "--home": str(HOME), option: str(path)}
+    done = run("loqa", "intents", "match", "--json", *(part for pair in options.items() for part in pair), "turn on the desk lamp")
+
+    assert done.returncode != 0 and not done.stdout
+    complaint, _, hint = done.stderr.strip().partition("\n")
+    assert str(path) in complaint and said in complaint and hint.strip()
+
+
 def test_match_without_a_meaning_fails_for_people(collection: Path) -> None:
     shown = run("loqa", "intents", "match", "turn on the toaster", "--collection", str(collection), "--home", str(HOME))
 

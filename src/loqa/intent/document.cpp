@@ -1,5 +1,6 @@
 #include "loqa/intent/document.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include <nlohmann/json.hpp>
@@ -86,6 +87,14 @@ result<document> parse_document(std::string_view text, std::string_view name) {
         try {
             if (!convert(nlohmann::ordered_json::parse(text), file, 0, out))
                 return fail(errc::invalid_config, "{}: nested deeper than {} levels", file, max_depth);
+        } catch (const nlohmann::json::parse_error& e) {
+            const auto before = text.substr(0, std::min(text.size(), e.byte == 0 ? 0 : e.byte - 1));
+            const auto line = std::ranges::count(before, '\n') + 1;
+            const auto column = before.size() - (before.rfind('\n') == before.npos ? 0 : before.rfind('\n') + 1) + 1;
+            // What stands before the last dash is where, as the library counts it.
+            std::string_view why = e.what();
+            if (const auto dash = why.rfind(" - "); dash != why.npos) why.remove_prefix(dash + 3);
+            return fail(errc::invalid_config, "{}:{}:{}: this is not JSON: {}", file, line, column, why);
         } catch (const nlohmann::json::exception& e) {
             return fail(errc::invalid_config, "{}: {}", file, e.what());
         }

@@ -116,6 +116,8 @@ std::string_view to_string(miss_reason reason) {
             return "missing_context";
         case miss_reason::too_ambiguous:
             return "too_ambiguous";
+        case miss_reason::too_long:
+            return "too_long";
     }
     return "unknown_words";
 }
@@ -138,6 +140,8 @@ std::string miss::sentence() const {
                                   : fmt::format("I don't know which {} you mean.", word);
         case miss_reason::too_ambiguous:
             return "That could mean too many things.";
+        case miss_reason::too_long:
+            return "That was too much at once.";
     }
     return "I didn't understand that.";
 }
@@ -167,6 +171,7 @@ result<std::shared_ptr<const matcher>> matcher::compile(const collection& senten
 }
 
 answer matcher::match(std::string_view sentence, const context& where) const {
+    if (sentence.size() > longest_sentence) return std::unexpected(miss{miss_reason::too_long, {}, {}});
     const program& p = impl_->code;
     const context known = with_area(where);
     scratch& s = thread_scratch();
@@ -201,6 +206,7 @@ answer matcher::match(std::string_view sentence, const context& where) const {
 }
 
 std::vector<recognized> matcher::match_all(std::string_view sentence, const context& where, std::size_t limit) const {
+    if (sentence.size() > longest_sentence) return {};
     const program& p = impl_->code;
     const context known = with_area(where);
     search look(p, thread_scratch(), search::mode::match);
@@ -217,6 +223,7 @@ std::vector<recognized> matcher::match_all(std::string_view sentence, const cont
 }
 
 progress matcher::feed(std::string_view partial, const context& where) const {
+    if (partial.size() > longest_sentence) return {};
     const program& p = impl_->code;
     const context known = with_area(where);
     search look(p, thread_scratch(), search::mode::grow);

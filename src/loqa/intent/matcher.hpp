@@ -47,6 +47,9 @@ struct recognized {
     std::optional<double> number_of(std::string_view name) const;  // also for a number in a string
 };
 
+// Nobody says more in one breath.
+inline constexpr std::size_t longest_sentence = 2'000;  // bytes
+
 // Why a sentence is not a command.
 enum class miss_reason {
     empty,            // nothing was said
@@ -55,6 +58,7 @@ enum class miss_reason {
     wrong_kind,       // a template fits but for a thing that cannot do this ("turn on the front door")
     missing_context,  // a template fits but needs to know something, such as the room it was said in
     too_ambiguous,    // the limit on work for one sentence was reached
+    too_long,         // longer than longest_sentence
 };
 std::string_view to_string(miss_reason reason);
 
