@@ -45,7 +45,9 @@ json entity_json(const entity& one) {
         out["state"] = one.state;
     else
         out["state"] = {{"in", one.spoken_state}, {"out", one.state}};
-    if (!one.attributes.empty()) out["attributes"] = attributes_json(one.attributes);
+    auto shown = one.attributes;
+    shown.erase(std::string(secret_attribute));
+    if (!shown.empty()) out["attributes"] = attributes_json(shown);
     return out;
 }
 

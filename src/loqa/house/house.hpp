@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "loqa/base/clock.hpp"
@@ -20,6 +21,9 @@
 #include "loqa/telemetry/log.hpp"
 
 namespace loqa::house {
+
+// What a thing asks for before it obeys: known to the home, shown to nobody.
+inline constexpr std::string_view secret_attribute = "code";
 
 inline constexpr std::size_t max_items_per_list = 500;
 inline constexpr std::size_t max_item_bytes = 200;

@@ -89,6 +89,7 @@ std::string names_of(const things& some) {
 }
 
 std::string plain_domain(std::string_view domain) {
+    if (domain == "alarm_control_panel") return "alarm";
     std::string out(domain);
     std::ranges::replace(out, '_', ' ');
     return out;
@@ -104,7 +105,7 @@ public:
             std::string_view intent;
             planned (planner::*make)();
         };
-        static constexpr std::array<handler, 31> handlers{{{"HassTurnOn", &planner::turn_on},
+        static constexpr std::array<handler, 33> handlers{{{"HassTurnOn", &planner::turn_on},
                                                            {"HassTurnOff", &planner::turn_off},
                                                            {"HassToggle", &planner::toggle},
                                                            {"HassLightSet", &planner::set_light},
@@ -134,6 +135,8 @@ public:
                                                            {"HassShoppingListCompleteItem", &planner::complete_item},
                                                            {"HassListCompleteItem", &planner::complete_item},
                                                            {"HassListRemoveItem", &planner::remove_item},
+                                                           {"LoqaArm", &planner::arm},
+                                                           {"LoqaDisarm", &planner::disarm},
                                                            {"HassGetState", &planner::get_state}}};
         const auto found = std::ranges::find(handlers, what_.intent, &handler::intent);
         if (found != handlers.end()) return finished((this->*found->make)());
@@ -193,6 +196,11 @@ private:
 
     // The words for a thing and its state, for the answer.
     void speak_of(const entity& thing) {
+        plan_.values["state.entity_id"] = thing.id;
+        intent::jinja::value attributes{intent::jinja::dictionary{}};
+        for (const auto& [key, what] : thing.attributes)
+            if (key != secret_attribute) attributes.set(key, what);
+        plan_.values["state.attributes"] = std::move(attributes);
         plan_.values["state.name"] = thing.name;
         plan_.values["state.domain"] = std::string(thing.domain());
         plan_.values["state.state"] = thing.spoken_state.empty() ? thing.state : thing.spoken_state;
@@ -418,6 +426,7 @@ private:
         if (some.empty()) return none("media_player");
         const auto wanted = what_.text_of("search_query");
         set(*some.front(), "playing", {{"media_title", wanted}, {"media_track", std::int64_t{1}}});
+        plan_.values["slots.media"] = wanted;
         speak_of(*some.front());
         return plan_;
     }
@@ -488,6 +497,44 @@ private:
     planned complete_item() { return change_item(item_change::kind::complete); }
     planned remove_item() { return change_item(item_change::kind::remove); }
 
+    // Digits as they are said: "one two three four", "12 34".
+    static std::string code_of(std::string_view said) {
+        constexpr std::array<std::string_view, 10> names{"zero", "one", "two",   "three", "four",
+                                                         "five", "six", "seven", "eight", "nine"};
+        std::string out;
+        for (const auto& word : split(to_lower(said), ' ')) {
+            const auto name = word == "oh" || word == "o" ? names.begin() : std::ranges::find(names, word);
+            if (name != names.end()) {
+                out += static_cast<char>('0' + (name - names.begin()));
+                continue;
+            }
+            for (const char c : word)
+                if (c >= '0' && c <= '9') out += c;
+        }
+        return out;
+    }
+
+    planned set_alarm(const std::string& to, bool needs_code) {
+        const auto some = concerned({"alarm_control_panel"});
+        if (some.empty()) return none("alarm_control_panel");
+        const auto said = code_of(what_.text_of("code"));
+        for (const entity* one : some) {
+            const auto code = text_attribute(*one, std::string(secret_attribute));
+            if (!code.empty() && (needs_code || text_attribute(*one, "code_arm_required") == "true")) {
+                if (said.empty()) return refuse("needs_code");
+                if (said != code) return refuse("wrong_code");
+            }
+            set(*one, to);
+        }
+        speak_of(*some.front());
+        return plan_;
+    }
+    planned arm() {
+        const auto mode = what_.text_of("mode");
+        return set_alarm("armed_" + (mode.empty() ? "away" : mode), false);
+    }
+    planned disarm() { return set_alarm("disarmed", true); }
+
     planned weather() {
         const auto some = concerned({"weather"});
         if (some.empty()) return refuse("no_weather");
@@ -524,8 +571,14 @@ private:
         };
         things yes, no;
         for (const entity* one : some) (is_so(one) ? yes : no).push_back(one);
-        plan_.values["query.matched"] = static_cast<std::int64_t>(yes.size());
-        plan_.values["query.unmatched"] = static_cast<std::int64_t>(no.size());
+        const auto listed = [](const things& all) {
+            intent::jinja::list out;
+            for (const entity* one : all)
+                out.emplace_back(intent::jinja::dictionary{{"name", one->name}, {"state", one->state}});
+            return out;
+        };
+        plan_.values["query.matched"] = listed(yes);
+        plan_.values["query.unmatched"] = listed(no);
         plan_.values["query.matched_names"] = names_of(yes);
         plan_.values["query.unmatched_names"] = names_of(no);
         speak_of(*some.front());

@@ -28,7 +28,7 @@ bool names(const std::string& name, const std::vector<std::string>& aliases, con
 struct intent_domain {
     std::string_view prefix, domain;
 };
-constexpr std::array<intent_domain, 11> intent_domains{{{"HassLight", "light"},
+constexpr std::array<intent_domain, 13> intent_domains{{{"HassLight", "light"},
                                                         {"HassClimate", "climate"},
                                                         {"HassMedia", "media_player"},
                                                         {"HassSetVolume", "media_player"},
@@ -38,7 +38,9 @@ constexpr std::array<intent_domain, 11> intent_domains{{{"HassLight", "light"},
                                                         {"HassFan", "fan"},
                                                         {"HassOpenCover", "cover"},
                                                         {"HassCloseCover", "cover"},
-                                                        {"HassList", "todo"}}};
+                                                        {"HassList", "todo"},
+                                                        {"LoqaArm", "alarm_control_panel"},
+                                                        {"LoqaDisarm", "alarm_control_panel"}}};
 
 }  // namespace
 
@@ -49,9 +51,9 @@ std::string_view domain_of(std::string_view intent) {
 }
 
 bool acts(std::string_view intent) {
-    constexpr std::array<std::string_view, 9> talk{"HassGet",       "HassClimateGet",  "HassRespond",
-                                                   "HassNevermind", "HassTimerStatus", "LoqaRepeat",
-                                                   "LoqaHelp",      "LoqaStop",        "HassBroadcast"};
+    constexpr std::array<std::string_view, 10> talk{"HassGet",         "HassClimateGet", "HassRespond", "HassNevermind",
+                                                    "HassTimerStatus", "LoqaRepeat",     "LoqaHelp",    "LoqaStop",
+                                                    "HassBroadcast",   "LoqaPlanned"};
     return std::ranges::none_of(talk, [&](std::string_view prefix) { return intent.starts_with(prefix); });
 }
 
@@ -113,13 +115,13 @@ risks risks_of(const home& house, const recognized& command) {
     const std::string domain = command.text_of("domain");
     out.lock = out.lock || domain == "lock";
     out.cover = out.cover || domain == "cover";
-    out.alarm = out.alarm || domain == "alarm_control_panel";
+    out.alarm = out.alarm || domain == "alarm_control_panel" || domain_of(command.intent) == "alarm_control_panel";
     return out;
 }
 
 bool opens_house(const home& house, const recognized& command) {
     const risks what = risks_of(house, command);
-    const bool turns_on = command.intent == "HassTurnOn";
+    const bool turns_on = command.intent == "HassTurnOn" || command.intent == "LoqaArm";
     if (what.alarm || what.lock) return !turns_on;  // locking and arming are "turn on"
     if (!what.cover || command.intent == "HassTurnOff") return false;
     // Curtains may open at a word; doors and gates may not.

@@ -1,8 +1,7 @@
 // Answers in words, from the response templates of a collection.
 //
-// The templates are Jinja; what is understood here is what short answers need: {{ slots.area }}, filters, {% if %} with
-// comparisons. A template that uses more is not rendered at all: the caller then says something of its own rather than
-// half of it. Stateless.
+// The templates are Jinja, as far as jinja.hpp understands it. A template that uses more is not rendered at all: the
+// caller then says something of its own rather than half of it. Stateless.
 #pragma once
 
 #include <map>
@@ -11,12 +10,14 @@
 #include <string_view>
 
 #include "loqa/intent/collection.hpp"
+#include "loqa/intent/jinja.hpp"
 #include "loqa/intent/matcher.hpp"
 
 namespace loqa::intent {
 
-// What a template may speak of beside the slots: "state.name", "state.state", "canceled" …
-using answer_values = std::map<std::string, slot_value>;
+// What a template may speak of beside the slots, by dotted path: "state.name", "state.attributes.temperature",
+// "query.matched" …
+using answer_values = std::map<std::string, jinja::value>;
 
 // The template rendered, with white space tidied. An error where it uses what is not understood here.
 result<std::string> render_template(std::string_view text, const answer_values& values);
