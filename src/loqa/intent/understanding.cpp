@@ -314,6 +314,9 @@ struct interpreter::impl {
         return out;
     }
 
+    std::optional<std::expected<commands, miss>> revoked(std::string_view sentence, const context& where,
+                                                         const conversation& before, bool remembers) const;
+
     // What the last turn was about, in the ways it would be said: "the Bedroom Lamp"; "the lights in the kitchen", "the
     // kitchen lights".
     static std::vector<std::string> subjects_of(const recognized& r) {
@@ -444,6 +447,69 @@ struct interpreter::impl {
     }
 };
 
+// What is not to be done after all: "cancel that", right after something was put off; "don't turn off the lights".
+// Nothing when the sentence is neither; a miss when it says what is not to be done, and that is not understood.
+std::optional<std::expected<std::vector<command>, miss>> interpreter::impl::revoked(std::string_view sentence,
+                                                                                    const context& where,
+                                                                                    const conversation& before,
+                                                                                    bool remembers) const {
+    const auto cancel = [&](std::string text) {
+        recognized out;
+        out.intent = "LoqaPlannedCancel";
+        out.response = "named";
+        out.language = sentences->language();
+        out.text = std::move(text);
+        return out;
+    };
+    const word_list words = words_of(sentence);
+    std::string text = join(words, 0, words.size());
+    const std::string low = lowered(text);
+    if (remembers && before.commands.back().later()) {
+        constexpr std::array<std::string_view, 22> takes_back{
+            "cancel",      "cancel that",       "cancel it",      "cancel this",   "don't",       "do not",
+            "never mind",  "nevermind",         "no don't",       "forget it",     "forget that", "forget about it",
+            "don't do it", "don't do that",     "do not do that", "stop that",     "undo that",   "scrap that",
+            "no cancel",   "i changed my mind", "no cancel that", "actually don't"};
+        if (std::ranges::find(takes_back, low) != takes_back.end()) {
+            std::vector<command> out;
+            for (const command& one : before.commands) {
+                if (!one.later()) continue;
+                auto what = cancel(text);
+                what.slots.push_back({"planned", one.what.text, {}, false});
+                out.push_back({std::move(what), {}, {}});
+            }
+            return out;
+        }
+    }
+    strip_front(text, {"no", "please", "actually"});
+    const bool forbids = strip_front(text, {"please don't", "don't", "do not", "dont", "never"});
+    if (!forbids && !strip_front(text, {"cancel", "forget about", "forget"})) return std::nullopt;
+    // "Cancel turning off the lights."
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 9> doing{{{"turning", "turn"},
+                                                                                  {"switching", "switch"},
+                                                                                  {"opening", "open"},
+                                                                                  {"closing", "close"},
+                                                                                  {"locking", "lock"},
+                                                                                  {"unlocking", "unlock"},
+                                                                                  {"setting", "set"},
+                                                                                  {"starting", "start"},
+                                                                                  {"arming", "arm"}}};
+    for (const auto& [ing, plain] : doing)
+        if (strip_front(text, {ing})) {
+            text = std::string(plain) + " " + text;
+            break;
+        }
+    auto inner = single(text, where, true);
+    if (!inner || !acts(inner->what.intent)) {
+        if (!forbids) return std::nullopt;
+        return std::unexpected(inner ? miss{miss_reason::unknown_words, text, {}} : inner.error());
+    }
+    auto what = cancel(join(words, 0, words.size()));
+    what.slots = std::move(inner->what.slots);
+    what.slots.push_back({"planned_intent", inner->what.intent, {}, false});
+    return std::vector<command>{{std::move(what), {}, {}}};
+}
+
 interpreter::interpreter(std::shared_ptr<const matcher> sentences, std::shared_ptr<const home> house,
                          understanding_options options)
     : impl_(new impl{sentences, house, options, mender(sentences, *house)}) {}
@@ -456,7 +522,14 @@ understood interpreter::understand(std::string_view sentence, const context& whe
     const impl& my = *impl_;
     understanding out;
     const bool remembers = !before.empty() && now - before.said_at <= my.options.memory;
+    if (sentence.size() > longest_sentence) return std::unexpected(miss{miss_reason::too_long, {}, {}});
     auto whole = my.single(sentence, where, true);
+    if (!whole || (remembers && before.commands.back().later()))
+        if (auto taken_back = my.revoked(sentence, where, before, remembers)) {
+            if (!*taken_back) return std::unexpected(std::move(taken_back->error()));
+            out.commands = std::move(**taken_back);
+            return out;
+        }
     const bool certain = whole && !has_free_text(whole->what) && !is_bare(sentence, whole->what);
     if (whole) out.commands.push_back(*whole);
     std::optional<miss> why;
@@ -528,32 +601,79 @@ understood interpreter::understand(std::string_view sentence, const context& whe
         out.ask_first =
             out.ask_first || what.many_areas || opens_house(*my.house, one.what) || (out.mended && what.any());
     }
-    if (out.ask_first) out.question = question_about(out.commands, out.confidence >= 1);
+    if (out.ask_first) out.question = question_about(out.commands, out.confidence >= 1, my.sentences->language());
     return out;
 }
 
-std::string question_about(const std::vector<command>& commands, bool heard_clearly) {
+namespace {
+
+// What is asked and answered in each language. The commands themselves are said as they were understood.
+struct language_words {
+    std::string_view code, conjunction, really, did_you_mean;
+    std::vector<std::string_view> yes, no;
+};
+
+const language_words& words_of_language(std::string_view language) {
+    static const std::vector<language_words> known{
+        {"en",
+         " and ",
+         "Shall I really {}?",
+         "Did you mean: {}?",
+         {"yes", "yeah", "yep", "yup", "sure", "okay", "ok", "of course", "right", "correct", "do it", "go ahead",
+          "please do", "that's right"},
+         {"no", "nope", "nah", "never mind", "nevermind", "cancel", "stop", "don't", "do not", "forget it", "not that",
+          "wrong"}},
+        {"de",
+         " und ",
+         "Soll ich das wirklich tun: {}?",
+         "Meintest du: {}?",
+         {"ja", "jawohl", "ja bitte", "klar", "gerne", "okay", "ok", "genau", "richtig", "mach das", "stimmt",
+          "sicher"},
+         {"nein", "nee", "nein danke", "abbrechen", "stopp", "lass das", "lass es", "falsch", "nicht", "doch nicht"}},
+        {"fr",
+         " et ",
+         "Dois-je vraiment le faire : {} ?",
+         "Vouliez-vous dire : {} ?",
+         {"oui", "ouais", "d'accord", "ok", "okay", "bien sûr", "exactement", "c'est ça", "vas-y", "oui merci"},
+         {"non", "non merci", "annule", "annuler", "stop", "arrête", "laisse tomber", "pas ça"}},
+        {"es",
+         " y ",
+         "¿De verdad quieres que lo haga: {}?",
+         "¿Querías decir: {}?",
+         {"sí", "si", "claro", "vale", "ok", "okay", "de acuerdo", "exacto", "correcto", "hazlo", "por supuesto"},
+         {"no", "no gracias", "cancela", "cancelar", "para", "déjalo", "olvídalo", "eso no"}}};
+    const auto found = std::ranges::find(known, language.substr(0, 2), &language_words::code);
+    return found == known.end() ? known.front() : *found;
+}
+
+}  // namespace
+
+std::string question_about(const std::vector<command>& commands, bool heard_clearly, std::string_view language) {
+    const auto& words = words_of_language(language);
     std::string said;
     for (std::size_t i = 0; i < commands.size(); ++i) {
-        if (i > 0) said += i + 1 == commands.size() ? " and " : ", ";
+        if (i > 0) said += i + 1 == commands.size() ? words.conjunction : std::string_view(", ");
         std::string text = commands[i].what.text;
+        // A code is for nobody else's ears.
+        if (const slot* code = commands[i].what.find("code"); code != nullptr && !code->text.empty())
+            if (const auto at = lowered(text).find(lowered(code->text)); at != std::string::npos) {
+                text = trim(std::string_view(text).substr(0, at));
+                while (strip_back(text, {"code", "the", "my", "with"})) {
+                }
+            }
         while (!text.empty() && (text.back() == '.' || text.back() == '!' || text.back() == '?' || text.back() == ' '))
             text.pop_back();
         if (!text.empty()) text[0] = static_cast<char>(to_lower(static_cast<unsigned char>(text[0])));
         said += text;
     }
-    return heard_clearly ? "Shall I really " + said + "?" : "Did you mean: " + said + "?";
+    return fmt::format(fmt::runtime(heard_clearly ? words.really : words.did_you_mean), said);
 }
 
-std::optional<bool> yes_or_no(std::string_view sentence) {
+std::optional<bool> yes_or_no(std::string_view sentence, std::string_view language) {
     std::string text = lowered(encode_utf8(normalize_sentence(decode_utf8(sentence))));
     while (strip_back(text, {"please", "thanks", "thank you", "do it", "do that", "don't", "loqa"})) {
     }
-    constexpr std::array<std::string_view, 14> yes{"yes",   "yeah",     "yep",       "yup",         "sure",
-                                                   "okay",  "ok",       "of course", "right",       "correct",
-                                                   "do it", "go ahead", "please do", "that's right"};
-    constexpr std::array<std::string_view, 12> no{"no",   "nope",  "nah",    "never mind", "nevermind", "cancel",
-                                                  "stop", "don't", "do not", "forget it",  "not that",  "wrong"};
+    const auto& [code, conjunction, really, did_you_mean, yes, no] = words_of_language(language);
     if (std::ranges::find(yes, text) != yes.end()) return true;
     if (std::ranges::find(no, text) != no.end()) return false;
     return std::nullopt;

@@ -71,10 +71,10 @@ private:
     std::unique_ptr<impl> impl_;
 };
 
-// "turn on the kitchen lights" → "Did you mean: turn on the kitchen lights?"
-std::string question_about(const std::vector<command>& commands, bool heard_clearly);
+// "turn on the kitchen lights" → "Did you mean: turn on the kitchen lights?" In English where `language` is not known.
+std::string question_about(const std::vector<command>& commands, bool heard_clearly, std::string_view language = "en");
 
 // Whether a sentence is a plain yes or no to a question. Nothing if it is neither.
-std::optional<bool> yes_or_no(std::string_view sentence);
+std::optional<bool> yes_or_no(std::string_view sentence, std::string_view language = "en");
 
 }  // namespace loqa::intent

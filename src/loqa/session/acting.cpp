@@ -12,13 +12,15 @@ constexpr std::string_view apology_timer = "Sorry, I can't remember that for lat
 
 void add(deed& to, const spoken_answer& given) {
     auto& all = to.so_far;
+    // What was said before the first answer has to be heard.
+    all.local = given.local && (to.next == 0 ? all.text.empty() : all.local);
     if (!all.text.empty() && !given.text.empty()) all.text += " ";
     all.text += given.text;
-    all.local = given.local && (to.next == 0 || all.local);
     all.failed = all.failed || given.failed;
     all.stop_speaking = all.stop_speaking || given.stop_speaking;
     if (all.reason.empty()) all.reason = given.reason;
     if (given.volume) all.volume = given.volume;
+    if (!given.announce.empty()) all.announce = given.announce;
     ++to.next;
 }
 
@@ -30,8 +32,18 @@ spoken_answer failure_in_words(std::string_view words, errc why) {
 
 spoken_answer actor::by_ourselves(const intent::recognized& what, const asker& who) const {
     auto given = with_.own.answer_for(what, who);
+    if (given && with_.home != nullptr) with_.home->translate(what, *given);
     if (!given && with_.home != nullptr) given = with_.home->answer_for(what, who);
-    return given ? *given : answers::not_understood({.reason = intent::miss_reason::unknown_words});
+    return given ? *given : not_understood({.reason = intent::miss_reason::unknown_words});
+}
+
+spoken_answer actor::not_understood(const intent::miss& why) const {
+    return with_.home != nullptr ? with_.home->not_understood(why) : answers::not_understood(why);
+}
+
+std::string actor::promise(const intent::command& command) const {
+    const auto now = with_.clock.wall();
+    return with_.home != nullptr ? with_.home->promise(command, now) : promise_of(command, now);
 }
 
 std::optional<spoken_answer> actor::objection(const intent::command& command, const asker& who) const {
@@ -40,8 +52,10 @@ std::optional<spoken_answer> actor::objection(const intent::command& command, co
 }
 
 std::optional<std::string> actor::own_preview(const intent::recognized& what, const asker& who) const {
-    auto words = with_.own.preview(what, who);
-    return words || with_.home == nullptr ? words : with_.home->preview(what, who);
+    auto given = with_.own.preview(what, who);
+    if (given && with_.home != nullptr) with_.home->translate(what, *given);
+    if (given) return std::move(given->text);
+    return with_.home == nullptr ? std::nullopt : with_.home->preview(what, who);
 }
 
 std::optional<std::string> actor::preview(const std::vector<intent::command>& commands, const asker& who) const {
@@ -51,7 +65,7 @@ std::optional<std::string> actor::preview(const std::vector<intent::command>& co
         if (const auto why = objection(command, who)) return why->text;
         std::optional<std::string> words;
         if (command.later()) {
-            words = promise_of(command, with_.clock.wall());
+            words = promise(command);
         } else {
             words = own_preview(command.what, who);
         }
@@ -105,7 +119,7 @@ bool actor::go_on(deed& what, const turn& of) const {
         telemetry::timed_span span(with_.tracer, with_.clock, "skill", of.trace);
         span.set("intent.name", command.what.intent);
         if (command.later()) {
-            add(what, {.text = promise_of(command, with_.clock.wall())});
+            add(what, {.text = promise(command)});
             continue;
         }
         if (!handlers_.takes(command.what.intent)) {

@@ -63,11 +63,14 @@ public:
     // The same of one command now, as if no handler had declared its intent.
     std::optional<std::string> own_preview(const intent::recognized& what, const asker& who) const;
 
+    spoken_answer not_understood(const intent::miss& why) const;
+
     intent_handlers& handlers() { return handlers_; }
     const intent_handlers& handlers() const { return handlers_; }
 
 private:
     spoken_answer by_ourselves(const intent::recognized& what, const asker& who) const;
+    std::string promise(const intent::command& command) const;
     std::optional<spoken_answer> promise_all(deed& what, const asker& who) const;
 
     const parts with_;

@@ -25,7 +25,7 @@ std::string conductor::words_ahead(const turn& t, const std::string& heard) {
     const memory& before = known == memories_.end() ? nothing : *known;
 
     const auto [understood, confirmed] = meaning_of(heard, t.area, before);
-    if (!understood) return answers::not_understood(understood.error()).text;
+    if (!understood) return actor_.not_understood(understood.error()).text;
     asker who{.session_id = t.session_id,
               .target = t.target,
               .pcm = t.headers.audio == protocol::audio_form::pcm,

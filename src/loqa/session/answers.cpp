@@ -22,24 +22,34 @@ spoken_answer change_volume(const intent::recognized& what, const asker& who) {
 
 std::optional<spoken_answer> answers::answer_for(const intent::recognized& what, const asker& who) {
     if (auto given = timers_.answer_for(what, who)) return given;
+    if (auto given = planned_.answer_for(what)) return given;
     return words_for(what, who);
 }
 
-std::optional<std::string> answers::preview(const intent::recognized& what, const asker& who) const {
+std::optional<spoken_answer> answers::preview(const intent::recognized& what, const asker& who) const {
     if (auto given = timers_.preview(what, who)) return given;
-    const auto given = words_for(what, who);
-    return given ? std::optional(given->text) : std::nullopt;
+    if (auto given = planned_.preview(what)) return given;
+    return words_for(what, who);
 }
 
 std::optional<spoken_answer> answers::words_for(const intent::recognized& what, const asker& who) const {
     const auto& name = what.intent;
     const auto now = local_time(clock_.wall());
-    if (name == "HassGetCurrentTime") return spoken_answer{.text = fmt::format("It is {}.", say_time(now))};
-    if (name == "HassGetCurrentDate") return spoken_answer{.text = fmt::format("Today is {}.", say_date(now))};
+    using intent::jinja::dictionary;
+    if (name == "HassGetCurrentTime")
+        return spoken_answer{.text = fmt::format("It is {}.", say_time(now)),
+                             .values = {{"slots.time", dictionary{{"hour", now.tm_hour}, {"minute", now.tm_min}}}}};
+    if (name == "HassGetCurrentDate")
+        return spoken_answer{.text = fmt::format("Today is {}.", say_date(now)),
+                             .values = {{"slots.date", dictionary{{"day", now.tm_mday},
+                                                                  {"month", now.tm_mon + 1},
+                                                                  {"year", now.tm_year + 1900},
+                                                                  {"weekday", (now.tm_wday + 6) % 7}}}}};
     if (name == "HassNevermind") return spoken_answer{.text = "Okay.", .stop_speaking = true};
     if (name == "LoqaStop") return spoken_answer{.stop_speaking = true};
     if (name == "LoqaRepeat")
         return spoken_answer{.text = who.last_reply.empty() ? "I haven't said anything yet." : who.last_reply};
+    if (name == "HassBroadcast") return spoken_answer{.text = "Announced.", .announce = what.text_of("message")};
     if (name == "LoqaVolume") return change_volume(what, who);
     if (name == "HassRespond") return spoken_answer{.text = what.response == "thanks" ? "You're welcome." : "Hello."};
     if (name == "LoqaHelp")
@@ -52,6 +62,8 @@ std::optional<spoken_answer> answers::words_for(const intent::recognized& what, 
 spoken_answer answers::not_understood(const intent::miss& why) {
     if (why.reason == intent::miss_reason::unknown_name)
         return {.text = "Sorry, " + why.sentence(), .failed = true, .reason = "unknown_name"};
+    if (why.reason == intent::miss_reason::too_long)
+        return {.text = "Sorry, that was too much at once.", .failed = true, .reason = "too_long"};
     return {
         .text = "Sorry, I can't help with that.", .failed = true, .reason = std::string(intent::to_string(why.reason))};
 }

@@ -28,9 +28,18 @@ constexpr std::size_t max_waiting_for_traces = 64;
 
 constexpr std::string_view apology_not_heard = "Sorry, I didn't catch that.";
 constexpr std::string_view apology_later = "Sorry, there was something to do now, but I can't read my note of it.";
+constexpr std::string_view apology_announcement = "Sorry, I could not announce that.";
+constexpr std::string_view no_other_speaker = "Sorry, I know no other speaker to announce that on.";
 constexpr std::string_view apology_lost = "Sorry, I lost you there. Please say that again.";
 
 std::string subject_of(std::string_view prefix) { return std::string(prefix); }
+
+std::vector<std::string> configured_speakers(const conductor_config& config) {
+    std::vector<std::string> all;
+    if (!config.default_target.empty()) all.push_back(config.default_target);
+    for (const auto& [name, area] : config.areas) all.push_back(name);
+    return all;
+}
 
 }  // namespace
 
@@ -45,6 +54,7 @@ conductor::conductor(conductor_config config, parts with, std::shared_ptr<const 
       speculation_(with_.bus, with_.metrics, config_.default_voice),
       timer_requests_(with_.clock, with_.timers, with_.bus, with_.log, config_.default_target),
       ringing_({config_.ring_pause, config_.ring_times, config_.default_target}, with_.clock),
+      speakers_(with_.clock, with_.bus, config_.default_voice, configured_speakers(config_)),
       components_(with_.clock, config_.required_components),
       unreadable_(with_.log, with_.clock),
       late_(with_.metrics.counter("loqa_session_late_total", "Messages for turns that were over")),
@@ -208,7 +218,7 @@ void conductor::decide(turn& t, const std::string& heard, const std::string& stt
         .counter("loqa_session_intents_total", "Turns by whether an intent was found",
                  {{"found", understood ? "yes" : "no"}})
         .add();
-    if (!understood) return reply(t, answers::not_understood(understood.error()));
+    if (!understood) return reply(t, actor_.not_understood(understood.error()));
     const auto& commands = understood->commands;
     t.intent = commands.front().what.intent;
     for (const auto& s : commands.front().what.slots) t.slots.emplace_back(s.name, intent::to_string(s.value));
@@ -221,8 +231,14 @@ void conductor::decide(turn& t, const std::string& heard, const std::string& stt
     reply(t, {.text = understood->question});
 }
 
-void conductor::reply(turn& t, const spoken_answer& answer) {
+void conductor::reply(turn& t, const spoken_answer& given) {
+    auto answer = given;
     if (answer.stop_speaking) hush(t);
+    if (!answer.announce.empty()) {
+        const auto told = speakers_.announce(answer.announce, t.target.empty() ? t.session_id : t.target);
+        if (!told) answer = apology(told.error(), std::string(apology_announcement));
+        if (told && *told == 0) answer = {.text = std::string(no_other_speaker), .failed = true, .reason = "not_found"};
+    }
     settle_rings();
     if (answer.volume) publish(subject::playback_volume, protocol::encode(*answer.volume), &t);
     publish(subject::session_reply,
@@ -256,10 +272,11 @@ std::shared_ptr<const intent::interpreter> conductor::interpreter() const {
 conductor::meant conductor::meaning_of(const std::string& heard, const std::string& area, const memory& before) const {
     const auto now = with_.clock.steady();
     const bool asked = !before.asked_about.empty() && now - before.asked_at <= yes_awaited;
-    const auto yes = asked ? intent::yes_or_no(heard) : std::nullopt;
+    const auto yes = asked ? intent::yes_or_no(heard, interpreter()->sentences().language()) : std::nullopt;
     if (!yes) return {interpreter()->understand(heard, {.area = area}, before.before, now)};
     if (*yes) return {intent::understanding{.commands = before.asked_about}, true};
-    return {intent::understanding{.commands = {{.what = {.intent = "HassNevermind"}}}}};
+    return {intent::understanding{
+        .commands = {{.what = {.intent = "HassNevermind", .language = interpreter()->sentences().language()}}}}};
 }
 
 asker conductor::asker_of(const turn& t) {
@@ -340,7 +357,26 @@ void conductor::run_later(const timers::timer& t) {
     runs.intent = command->what.intent;
     runs.doing.confirmed = true;
     for (const auto& s : command->what.slots) runs.slots.emplace_back(s.name, intent::to_string(s.value));
+    if (asks_what_is_late(runs, command->what, t)) return;
     act(runs, {{.what = command->what}});
+}
+
+// Whether it is asked about instead of done; what is late and done all the same says so first.
+bool conductor::asks_what_is_late(turn& t, const intent::recognized& what, const timers::timer& of) {
+    const auto late = overdue_words(what, interpreter()->house(), of.late);
+    if (!late) return false;
+    if (!late->ask_first) {
+        t.doing.so_far.text = late->words;
+        return false;
+    }
+    if (auto over = with_.timers.acknowledge(of.id); !over) with_.log.warn(over.error());
+    // The yes comes from where it was put off.
+    auto& memory = memory_of(of.session_id);
+    memory.asked_about = {{.what = what}};
+    memory.asked_at = with_.clock.steady();
+    t.expects_answer = true;
+    reply(t, {.text = late->words});
+    return true;
 }
 
 void conductor::speak(turn& t, const spoken_answer& answer) {
@@ -398,6 +434,7 @@ void conductor::on_tts_started(const bus::message& m) {
 void conductor::on_playback_started(const bus::message& m) {
     const auto started = read<protocol::playback_started>(m);
     if (!started) return;
+    speakers_.played(*started);
     turn* t = turn_of(started->session_id, m);
     if (t == nullptr || t->played) return;
     t->played = true;

@@ -26,6 +26,7 @@
 #include "loqa/session/components.hpp"
 #include "loqa/session/house_answers.hpp"
 #include "loqa/session/ringing.hpp"
+#include "loqa/session/speakers.hpp"
 #include "loqa/session/speculation.hpp"
 #include "loqa/session/timer_requests.hpp"
 #include "loqa/session/traces.hpp"
@@ -152,6 +153,7 @@ private:
     void on_handler_answer(const bus::message& m, const std::string& token);
     void on_declare(const bus::message& m);
     void run_later(const timers::timer& t);
+    bool asks_what_is_late(turn& t, const intent::recognized& what, const timers::timer& of);
     void reply(turn& t, const spoken_answer& answer);
     std::string words_ahead(const turn& t, const std::string& heard);
     void speak(turn& t, const spoken_answer& answer);
@@ -193,6 +195,7 @@ private:
     speculation speculation_;
     timer_requests timer_requests_;
     ringing ringing_;
+    speakers speakers_;
     components components_;
     recent_traces traces_;
     std::vector<bus::message> waiting_for_traces_;

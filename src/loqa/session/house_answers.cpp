@@ -4,11 +4,21 @@
 
 #include "loqa/house/plan.hpp"
 #include "loqa/intent/responses.hpp"
+#include "loqa/session/answers.hpp"
+#include "loqa/session/later.hpp"
 
 namespace loqa::session {
 namespace {
 
-constexpr std::string_view done = "Done.";
+// What is said where the collection says nothing.
+std::string_view done_in(std::string_view language) {
+    if (language.starts_with("de")) return "Erledigt.";
+    if (language.starts_with("fr")) return "C'est fait.";
+    if (language.starts_with("es")) return "Hecho.";
+    return "Done.";
+}
+
+bool is_english(std::string_view language) { return language.empty() || language.starts_with("en"); }
 
 // A sentence ends with a point, so that the voice falls.
 std::string sentence(std::string text) {
@@ -30,7 +40,7 @@ bool is_local(const intent::home& home, const std::vector<std::string>& areas, c
 std::string house_answers::words(const intent::recognized& what, const intent::answer_values& values) const {
     const auto all = sentences_.now();
     const auto text = intent::render(*all->sentences, what, values);
-    return text ? sentence(*text) : std::string(done);
+    return text ? sentence(*text) : std::string(done_in(what.language));
 }
 
 spoken_answer house_answers::refused(std::string_view key, const intent::answer_values& values) const {
@@ -62,6 +72,43 @@ std::optional<spoken_answer> house_answers::answer_for(const intent::recognized&
         }
     return spoken_answer{.text = words(what, plan.values),
                          .local = !plan.changes.empty() && is_local(*home_.snapshot(), plan.areas, who.area)};
+}
+
+void house_answers::translate(const intent::recognized& what, spoken_answer& given) const {
+    if (given.text.empty() || is_english(what.language)) return;
+    if (!given.error_key.empty() || given.failed) {
+        const auto reason = given.reason;
+        const bool failed = given.failed;
+        given = refused(given.error_key.empty() ? "handle_error" : given.error_key, given.values);
+        given.reason = reason;
+        given.failed = failed;
+    } else {
+        const auto all = sentences_.now();
+        if (auto said = intent::render(*all->sentences, what, given.values)) given.text = sentence(std::move(*said));
+    }
+}
+
+std::string house_answers::promise(const intent::command& command, wall_time now) const {
+    const auto& language = command.what.language;
+    if (is_english(language) || !command.delay) return promise_of(command, now);
+    intent::recognized put_off{.intent = "HassStartTimer", .language = language, .response = "command"};
+    const auto s = command.delay->count();
+    for (const auto& [unit, count] : {std::pair{"hours", s / 3600}, {"minutes", s / 60 % 60}, {"seconds", s % 60}})
+        if (count > 0) put_off.slots.push_back({unit, std::int64_t{count}, std::to_string(count), false});
+    return words(put_off, {});
+}
+
+spoken_answer house_answers::not_understood(const intent::miss& why) const {
+    const auto language = sentences_.now()->meaning->sentences().language();
+    if (is_english(language)) return answers::not_understood(why);
+    const bool place = why.reason == intent::miss_reason::unknown_name;
+    const std::string key = !place                ? "no_intent"
+                            : why.list == "area"  ? "no_area"
+                            : why.list == "floor" ? "no_floor"
+                                                  : "no_entity";
+    auto out = refused(key, {{"area", why.word}, {"floor", why.word}, {"entity", why.word}});
+    out.reason = place ? "unknown_name" : std::string(intent::to_string(why.reason));
+    return out;
 }
 
 std::optional<std::string> house_answers::preview(const intent::recognized& what, const asker& /*who*/) const {

@@ -11,6 +11,7 @@
 #include "loqa/house/house.hpp"
 #include "loqa/intent/live.hpp"
 #include "loqa/intent/responses.hpp"
+#include "loqa/intent/understanding.hpp"
 #include "loqa/session/spoken_answer.hpp"
 
 namespace loqa::session {
@@ -37,6 +38,12 @@ public:
     // What answer_for() would do and say if all goes well, for somebody else to do it. Nothing when there is nothing to
     // be done.
     std::optional<proposal> propose(const intent::recognized& what) const;
+
+    // What loqad answers itself, it answers in English: here it is said in the language that was spoken, in the words
+    // of the collection.
+    void translate(const intent::recognized& what, spoken_answer& given) const;
+    std::string promise(const intent::command& command, wall_time now) const;
+    spoken_answer not_understood(const intent::miss& why) const;
 
 private:
     std::string words(const intent::recognized& what, const intent::answer_values& values) const;

@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "loqa/base/text.hpp"
+#include "loqa/intent/resolve.hpp"
 #include "loqa/protocol/json.hpp"
 #include "loqa/session/phrases.hpp"
 #include "loqa/timers/local_time.hpp"
@@ -83,14 +84,16 @@ timers::new_timer timer_for(const intent::command& command, wall_time now) {
     return out;
 }
 
-std::string promise_of(const intent::command& command, wall_time now) {
-    auto what = std::string(trim(command.what.text));
+std::string plain_command(std::string_view said) {
+    auto what = std::string(trim(said));
     while (!what.empty() && (what.back() == '.' || what.back() == '!' || what.back() == '?')) what.pop_back();
     if (to_lower(what).starts_with("please ")) what.erase(0, 7);
     // "TV off" keeps its capitals.
     if (what.size() > 1 && to_lower(what.substr(1, 1)) == what.substr(1, 1)) what[0] = to_lower(what.substr(0, 1))[0];
-    if (command.delay) return fmt::format("I'll {} in {}.", what, say_duration(*command.delay));
-    const auto at = moment_of(*command.at, now);
+    return what;
+}
+
+std::string moment_in_words(wall_time at, wall_time now) {
     const auto then = local_time(at), today = local_time(now), tomorrow = local_time(now + std::chrono::hours(24));
     const auto same_day = [&](const std::tm& day) {
         return day.tm_yday == then.tm_yday && day.tm_year == then.tm_year;
@@ -98,7 +101,23 @@ std::string promise_of(const intent::command& command, wall_time now) {
     const auto when = same_day(today)      ? std::string()
                       : same_day(tomorrow) ? std::string(" tomorrow")
                                            : " on " + say_date(then);
-    return fmt::format("I'll {}{} at {}.", what, when, say_time(then));
+    return fmt::format("{} at {}", when, say_time(then));
+}
+
+std::string promise_of(const intent::command& command, wall_time now) {
+    const auto what = plain_command(command.what.text);
+    if (command.delay) return fmt::format("I'll {} in {}.", what, say_duration(*command.delay));
+    return fmt::format("I'll {}{}.", what, moment_in_words(moment_of(*command.at, now), now));
+}
+
+std::optional<overdue> overdue_words(const intent::recognized& what, const intent::home& house, milliseconds late) {
+    if (late <= milliseconds(0)) return std::nullopt;
+    const auto risk = intent::risks_of(house, what);
+    if (risk.lock || risk.cover || risk.alarm || late > late_but_done)
+        return overdue{fmt::format("{} ago, while I was away, I should have done this: {}. Shall I do it now?",
+                                   capitalised(say_duration(late)), plain_command(what.text)),
+                       true};
+    return overdue{fmt::format("Sorry, this is {} late.", say_duration(late)), false};
 }
 
 }  // namespace loqa::session

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "loqa/base/result.hpp"
+#include "loqa/intent/responses.hpp"
 #include "loqa/protocol/messages.hpp"
 
 namespace loqa::session {
@@ -19,11 +20,14 @@ struct asker {
 };
 
 struct spoken_answer {
-    std::string text;            // empty: nothing is said
-    bool failed = false;         // text is an apology
-    bool stop_speaking = false;  // what is being said in the session now, and what rings, is to be silent
-    std::string reason;          // for a failure: an errc name
-    bool local = false;          // all that was done was done in the room it was asked from, for all to see
+    std::string text;              // empty: nothing is said
+    bool failed = false;           // text is an apology
+    bool stop_speaking = false;    // what is being said in the session now, and what rings, is to be silent
+    std::string reason;            // for a failure: an errc name
+    bool local = false;            // all that was done was done in the room it was asked from, for all to see
+    intent::answer_values values;  // what the collection's template of the same answer may speak of
+    std::string error_key;         // the collection's words for why nothing was done
+    std::string announce;          // said by every other speaker; empty: nothing is
     std::optional<protocol::playback_volume> volume;  // how loud the speaker is to be from now on
 };
 

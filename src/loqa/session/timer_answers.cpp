@@ -88,7 +88,7 @@ std::string left_on(const timers::timer& t) {
 
 // That there is nothing to tell of is an answer; that the timers cannot be reached is a failure.
 spoken_answer no_timers(const error& e) {
-    if (e.code == errc::not_found) return {.text = e.message};
+    if (e.code == errc::not_found) return {.text = e.message, .error_key = "timer_not_found"};
     return apology(e, "Sorry, I can't get at the timers right now.");
 }
 
@@ -119,7 +119,31 @@ spoken_answer which_one(const std::vector<timers::timer>& some, std::string_view
     return {.text = fmt::format("There are {}: {}. Which one should I {}?", say_count(some.size(), std::string(kind)),
                                 say_list(names), verb),
             .failed = true,
-            .reason = "ambiguous"};
+            .reason = "ambiguous",
+            .error_key = "multiple_timers_matched"};
+}
+
+// Timers as the collection's templates speak of them.
+intent::jinja::list described(const std::vector<timers::timer>& some) {
+    intent::jinja::list out;
+    const auto put = [](intent::jinja::value& into, const std::string& prefix, const char* suffix,
+                        milliseconds length) {
+        const auto s = std::chrono::round<seconds>(length).count();
+        into.set(prefix + "_hours" + suffix, s / 3600);
+        into.set(prefix + "_minutes" + suffix, s / 60 % 60);
+        into.set(prefix + "_seconds" + suffix, s % 60);
+    };
+    for (const auto& t : some) {
+        intent::jinja::value one{intent::jinja::dictionary{
+            {"name", t.label},
+            {"area", t.area},
+            {"is_active", t.state != timers::timer_state::paused},
+            {"total_seconds_left", std::int64_t{std::chrono::round<seconds>(t.remaining).count()}}}};
+        put(one, "rounded", "_left", t.remaining);
+        put(one, "start", "", t.duration);
+        out.push_back(std::move(one));
+    }
+    return out;
 }
 
 template <class T>
@@ -180,10 +204,10 @@ std::optional<spoken_answer> timer_answers::answer_for(const intent::recognized&
     return std::move(planned->words);
 }
 
-std::optional<std::string> timer_answers::preview(const intent::recognized& what, const asker& who) const {
+std::optional<spoken_answer> timer_answers::preview(const intent::recognized& what, const asker& who) const {
     auto planned = plan_for(what, who);
     if (!planned) return std::nullopt;
-    return std::move(planned->words.text);
+    return std::move(planned->words);
 }
 
 std::optional<timer_answers::plan> timer_answers::plan_for(const intent::recognized& what, const asker& who) const {
@@ -296,10 +320,9 @@ timer_answers::plan timer_answers::make_sure(
 timer_answers::plan timer_answers::status(const intent::recognized& what) const {
     const auto some = meant(what, kind::timers);
     if (!some) return {.words = no_timers(some.error())};
-    if (some->size() == 1) return {.words = {.text = left_on(some->front())}};
-    std::string text = fmt::format("There are {}.", say_count(some->size(), "timer"));
-    for (const auto& t : *some) text += " " + left_on(t);
-    return {.words = {.text = text}};
+    std::string text = some->size() == 1 ? "" : fmt::format("There are {}.", say_count(some->size(), "timer"));
+    for (const auto& t : *some) text += (text.empty() ? "" : " ") + left_on(t);
+    return {.words = {.text = text, .values = {{"slots.timers", described(*some)}}}};
 }
 
 timer_answers::plan timer_answers::list_alarms() const {
@@ -345,7 +368,8 @@ timer_answers::plan timer_answers::cancel_all(const intent::recognized& what, ki
     const std::string one = of == kind::alarms ? "alarm" : "timer";
     auto text = all->size() == 1 ? fmt::format("{} cancelled.", capitalised(one))
                                  : fmt::format("{} cancelled.", say_count(all->size(), one));
-    return {.words = {.text = std::move(text)},
+    const auto canceled = static_cast<std::int64_t>(all->size());
+    return {.words = {.text = std::move(text), .values = {{"slots.canceled", canceled}}},
             .act = [this, all = std::move(*all)]() -> result<void> {
                 for (const auto& t : all)
                     if (auto done = timers_.cancel(t.id); !done && done.error().code != errc::not_found)

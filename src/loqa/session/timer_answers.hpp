@@ -26,7 +26,7 @@ public:
     std::optional<spoken_answer> answer_for(const intent::recognized& what, const asker& who);
 
     // What answer_for() would say if all goes well.
-    std::optional<std::string> preview(const intent::recognized& what, const asker& who) const;
+    std::optional<spoken_answer> preview(const intent::recognized& what, const asker& who) const;
 
 private:
     struct plan {

@@ -168,6 +168,114 @@ TEST_F(HomeTurns, TheRoomOfALaterCommandIsTheOneItWasSaidIn) {
     EXPECT_EQ(state("light.counter"), "on");
 }
 
+TEST_F(HomeTurns, WhatWasPutOffIsTakenBackRightAfter) {
+    for (const char* words : {"cancel that", "Never mind.", "no, don't"}) {
+        say("turn on the porch light in ten minutes");
+        EXPECT_THAT(say(words), ElementsAre("Okay, I won't turn on the porch light.")) << words;
+        EXPECT_THAT(timers->list().value(), IsEmpty()) << words;
+    }
+    say("turn on the porch light and turn on the printer in ten minutes");
+    EXPECT_THAT(say("forget it"),
+                ElementsAre("Okay, I won't turn on the porch light. Okay, I won't turn on the printer."));
+    EXPECT_THAT(timers->list().value(), IsEmpty());
+    EXPECT_THAT(say("cancel that"), ElementsAre("Okay.")) << "there is nothing to take back any more";
+}
+
+TEST_F(HomeTurns, WhatWasPutOffIsTakenBackByWhatItIs) {
+    say("turn off the lights in the living room in ten minutes");
+    say("turn on the printer in an hour");
+    EXPECT_THAT(say("don't turn off the lights in the kitchen"), ElementsAre("That is not planned."));
+    EXPECT_THAT(say("don't turn off the lights in the living room"),
+                ElementsAre("Okay, I won't turn off the lights in the living room."));
+    EXPECT_THAT(say("what is planned"), ElementsAre("One command is planned: turn on the printer in 1 hour."));
+    EXPECT_THAT(say("cancel turning on the printer"), ElementsAre("Okay, I won't turn on the printer."));
+    EXPECT_THAT(say("what is planned"), ElementsAre("Nothing is planned."));
+    EXPECT_THAT(say("don't turn on the printer"), ElementsAre("Nothing is planned."));
+    EXPECT_EQ(state("switch.printer"), "off") << "what is not to be done is not done";
+}
+
+TEST_F(HomeTurns, OfSeveralThatWaitIsAskedWhich) {
+    say("turn on the porch light in ten minutes");
+    say("turn on the printer tomorrow at seven");
+    EXPECT_THAT(
+        say("cancel the delayed command", "t"),
+        ElementsAre("2 commands are planned: turn on the porch light in 10 minutes and turn on the printer tomorrow "
+                    "at 7 AM. Which one should I cancel?"));
+    EXPECT_THAT(say("cancel all planned commands", "t"), ElementsAre("2 planned commands cancelled."));
+    EXPECT_THAT(timers->list().value(), IsEmpty());
+}
+
+TEST_F(HomeTurns, WhatFellDueMeanwhileSaysThatItIsLate) {
+    say("turn on the counter light in ten minutes", "kitchen-satellite");
+    auto due = timers->list().value().at(0);
+    due.late = std::chrono::minutes(3);
+    bus.forget_published();
+    turns->ring(due);
+    EXPECT_EQ(state("light.counter"), "on");
+    EXPECT_THAT(spoken(), ElementsAre("Sorry, this is 3 minutes late. Turned on the counter light."));
+}
+
+TEST_F(HomeTurns, WhatOpensOrLocksIsNotDoneLateWithoutAsking) {
+    struct late_case {
+        const char *command, *thing, *before, *after;
+        std::chrono::minutes late;
+    };
+    for (const auto& [command, thing, before, after, late] : std::initializer_list<late_case>{
+             {"unlock the back door in ten minutes", "lock.back_door", "locked", "unlocked", std::chrono::minutes(2)},
+             {"close the living room blinds in ten minutes", "cover.living_room_blinds", "open", "closed",
+              std::chrono::minutes(2)},
+             {"turn on the printer in ten minutes", "switch.printer", "off", "on", std::chrono::hours(5)}}) {
+        say(command);
+        if (timers->list().value().empty()) say("yes");
+        auto due = timers->list().value().at(0);
+        due.late = late;
+        bus.forget_published();
+        turns->ring(due);
+        EXPECT_EQ(state(thing), before);
+        EXPECT_THAT(spoken(), ElementsAre(HasSubstr("Shall I do it now?")));
+        EXPECT_THAT(timers->list().value(), IsEmpty());
+        say("yes");
+        EXPECT_EQ(state(thing), after);
+    }
+}
+
+TEST_F(HomeTurns, AnAlarmIsArmedAtAWordAndDisarmedAfterAYes) {
+    EXPECT_THAT(say("arm the alarm for the night"), ElementsAre("The House Alarm is armed in night mode."));
+    EXPECT_EQ(state("alarm_control_panel.house"), "armed_night");
+    EXPECT_THAT(say("is the alarm armed"), ElementsAre("The House Alarm is armed night."));
+    EXPECT_THAT(say("disarm the alarm"), ElementsAre("Shall I really disarm the alarm?"));
+    EXPECT_EQ(state("alarm_control_panel.house"), "armed_night");
+    EXPECT_THAT(say("yes"), ElementsAre("The House Alarm is disarmed."));
+    EXPECT_EQ(state("alarm_control_panel.house"), "disarmed");
+}
+
+TEST_F(HomeTurns, AnAlarmWithACodeWantsIt) {
+    auto guarded = *home->snapshot();
+    std::ranges::find(guarded.entities, "alarm_control_panel.house", &intent::entity::id)->attributes["code"] =
+        std::int64_t{4711};
+    home->rebuild(guarded);
+    EXPECT_THAT(say("arm the house"), ElementsAre("The House Alarm is armed."));
+    EXPECT_THAT(say("disarm the house"), ElementsAre(HasSubstr("needs the code")));
+    EXPECT_THAT(say("disarm the alarm with code one two three four"), ElementsAre("Sorry, that code is wrong."));
+    EXPECT_EQ(state("alarm_control_panel.house"), "armed_away");
+    EXPECT_THAT(say("disarm the alarm with the code four seven one one"),
+                ElementsAre("Shall I really disarm the alarm?"))
+        << "the code is not said aloud";
+    EXPECT_THAT(say("yes"), ElementsAre("The House Alarm is disarmed."));
+    EXPECT_THAT(house::to_json(*home, 1, 1), testing::Not(HasSubstr("4711"))) << "nobody is shown it";
+}
+
+TEST_F(HomeTurns, AnAnnouncementIsHeardOnEveryOtherSpeaker) {
+    turns->handle({std::string(subject::playback_started),
+                   {},
+                   {},
+                   protocol::encode(protocol::playback_started{.session_id = "bedroom-satellite"})});
+    EXPECT_THAT(say("announce dinner is ready", "kitchen-satellite"), ElementsAre("dinner is ready", "Announced."));
+    const auto said = bus.published(subject::tts_request).front();
+    EXPECT_EQ(protocol::decode<protocol::tts_request>(said.payload)->target, "bedroom-satellite");
+    EXPECT_EQ(protocol::read_turn(said.headers).urgency, protocol::urgency::announcement);
+}
+
 TEST_F(HomeTurns, ADeclaredHandlerIsAskedInsteadOfTheHome) {
     declare(R"(["HassTurnOn"])");
     EXPECT_THAT(say("turn on the porch light"), IsEmpty());

@@ -31,7 +31,8 @@ protected:
         return given ? given->text : "(not a timer's)";
     }
     std::string preview(const std::string& sentence) const {
-        return answers_.preview(understood(sentence), who_).value_or("(not a timer's)");
+        const auto given = answers_.preview(understood(sentence), who_);
+        return given ? given->text : "(not a timer's)";
     }
 
     const fs::path folder_ = fs::temp_directory_path() / ("loqa-timer-answers-" + random_hex(6));
