@@ -11,7 +11,7 @@ import pytest
 
 import local_loqa
 from bus import Bus
-from client import new_session
+from client import new_session, say_in_writing
 from local_loqa import Instance
 
 WORD_OF_MY_OWN = """
@@ -53,7 +53,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("house")
     sentences = folder / "sentences"
     sentences.mkdir()
-    instance = Instance(folder, environment={"LOQA_SESSION_INTENTS_PATH": str(sentences)})
+    instance = Instance(folder, environment={"LOQA_SESSION_INTENTS_PATH": str(sentences), "LOQA_SESSION_CONFIRM": "beep"})
     try:
         yield House(instance.start(), sentences)
     finally:
@@ -132,6 +132,49 @@ def test_several_commands_or_none(house: House) -> None:
     before = house.things()
     house.ask("turn off the bedside lamp and turn off the flux capacitor")
     assert house.things() == before
+
+
+def test_what_is_done_in_the_room_itself_is_confirmed_with_a_sound(house: House) -> None:
+    spoken = house.instance.bus.subscribe("tts.request")
+    for sentence, said in (("turn on the desk lamp", "\a"), ("turn on the laundry light", "Turned on the laundry light.")):
+        answer = house.ask(sentence, area="Office")
+        assert answer["outcome"] == "answered", answer
+        assert spoken.get(5).json()["text"] == said
+    spoken.close()
+
+
+def test_what_was_put_off_is_listed_and_taken_back(house: House) -> None:
+    session = new_session()
+    house.ask("turn on the garage light in ten minutes", session)
+    assert "command  turn on the garage" in house.instance.loqa("timers").stdout
+    assert house.ask("what is planned")["reply"].startswith("One command is planned: turn on the garage light in ")
+    assert house.ask("cancel that", session)["reply"] == "Okay, I won't turn on the garage light."
+    house.ask("close the living room blinds tomorrow at seven")
+    assert house.ask("don't close the living room blinds")["reply"] == "Okay, I won't close the living room blinds."
+    assert house.instance.bus.request("timers.list")["timers"] == []
+
+
+def test_a_private_command_for_later_runs_and_leaves_no_word(house: House) -> None:
+    bus = house.instance.bus
+    replies = bus.subscribe("session.reply")
+    private = {"Loqa-Privacy": "ephemeral"}
+    say_in_writing(bus, "turn on the coffee maker in two seconds", "private-1", **private)
+    replies.get(15, lambda message: message.json()["text"].startswith("Turned on the coffee maker"))
+    replies.close()
+
+    assert house.state("switch.coffee_machine") == "on"
+    files = [path for path in house.instance.data.rglob("*") if path.is_file()] + [house.instance.log_file]
+    assert [str(path) for path in files if b"coffee maker" in path.read_bytes()] == []
+
+
+def test_the_alarm_is_armed_at_a_word_and_disarmed_after_a_yes(house: House) -> None:
+    session = new_session()
+    assert house.ask("arm the alarm for the night")["outcome"] == "answered"
+    assert house.state("alarm_control_panel.house") == "armed_night"
+    assert house.ask("disarm the alarm", session)["reply"].endswith("?")
+    assert house.state("alarm_control_panel.house") == "armed_night"
+    house.ask("yes", session)
+    assert house.state("alarm_control_panel.house") == "disarmed"
 
 
 def test_what_opens_the_house_is_asked_about_first(house: House) -> None:
