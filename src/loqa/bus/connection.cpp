@@ -149,6 +149,125 @@ private:
     std::int64_t counted_ = 0;  // used on the delivering thread alone
 };
 
+struct context_deleter {
+    void operator()(jsCtx* js) const { jsCtx_Destroy(js); }
+};
+using context_ptr = std::shared_ptr<jsCtx>;
+
+class kept_message final : public work_item {
+public:
+    kept_message(message_ptr raw, context_ptr js, const std::string& queue)
+        : raw_(std::move(raw)), js_(std::move(js)), what_(to_message(raw_.get())) {
+        what_.reply.clear();
+        jsMsgMetaData* about = nullptr;
+        if (natsMsg_GetMetaData(&about, raw_.get()) != NATS_OK) return;
+        attempt_ = static_cast<int>(std::min<std::uint64_t>(about->NumDelivered, 1'000'000));
+        // A queue that was made anew counts from 1 again.
+        id_ = fmt::format("{}-{}-{}", queue, about->Sequence.Stream, about->Timestamp);
+        jsMsgMetaData_Destroy(about);
+    }
+
+    const message& what() const override { return what_; }
+    const std::string& id() const override { return id_; }
+    int attempt() const override { return attempt_; }
+    void keep() override {
+        std::lock_guard lock(mutex_);
+        if (!settled_) natsMsg_InProgress(raw_.get(), nullptr);
+    }
+    result<void> done() override {
+        std::lock_guard lock(mutex_);
+        settled_ = true;
+        // Waits for the server's word: what it did not hear of would come again.
+        if (const auto status = natsMsg_AckSync(raw_.get(), nullptr, nullptr); status != NATS_OK)
+            return nats_failure(status, fmt::format("telling that {} is done", id_));
+        return {};
+    }
+    result<void> again(milliseconds after) override {
+        std::lock_guard lock(mutex_);
+        settled_ = true;
+        if (const auto status = natsMsg_NakWithDelay(raw_.get(), after.count(), nullptr); status != NATS_OK)
+            return nats_failure(status, fmt::format("putting {} off", id_));
+        return {};
+    }
+
+private:
+    std::mutex mutex_;
+    const message_ptr raw_;
+    const context_ptr js_;
+    message what_;
+    std::string id_;
+    int attempt_ = 1;
+    bool settled_ = false;
+};
+
+class kept_queue final : public work_queue {
+public:
+    kept_queue(context_ptr js, std::string name) : js_(std::move(js)), name_(std::move(name)) {}
+    ~kept_queue() override { natsSubscription_Destroy(subscription_); }
+
+    result<void> open(const work_options& with) {
+        std::vector<const char*> subjects;
+        for (const auto& one : with.subjects) subjects.push_back(one.c_str());
+        jsStreamConfig stream;
+        jsStreamConfig_Init(&stream);
+        stream.Name = name_.c_str();
+        stream.Subjects = subjects.data();
+        stream.SubjectsLen = static_cast<int>(subjects.size());
+        stream.Retention = js_WorkQueuePolicy;
+        stream.Discard = js_DiscardNew;
+        stream.MaxBytes = static_cast<std::int64_t>(with.max_bytes);
+        stream.Storage = js_FileStorage;
+        jsErrCode why = static_cast<jsErrCode>(0);
+        auto status = js_AddStream(nullptr, js_.get(), &stream, nullptr, &why);
+        if (why == JSStreamNameExistErr) status = js_UpdateStream(nullptr, js_.get(), &stream, nullptr, &why);
+        if (why == JSStreamSubjectOverlapErr)
+            return fail(errc::already_exists, "bus: another queue keeps what comes on {}",
+                        fmt::join(with.subjects, ", "));
+        if (status != NATS_OK) return said(status, "keeping messages for " + name_);
+
+        jsConsumerConfig consumer;
+        jsConsumerConfig_Init(&consumer);
+        consumer.Durable = name_.c_str();
+        consumer.AckPolicy = js_AckExplicit;
+        consumer.AckWait = std::chrono::nanoseconds(with.patience).count();
+        consumer.MaxDeliver = -1;
+        status = js_AddConsumer(nullptr, js_.get(), name_.c_str(), &consumer, nullptr, &why);
+        if (status != NATS_OK) return said(status, "taking messages for " + name_);
+        jsSubOptions binding;
+        jsSubOptions_Init(&binding);
+        binding.Stream = name_.c_str();
+        binding.Consumer = name_.c_str();
+        status = js_PullSubscribe(&subscription_, js_.get(), nullptr, name_.c_str(), nullptr, &binding, &why);
+        if (status != NATS_OK) return said(status, "taking messages for " + name_);
+        return {};
+    }
+
+    result<std::vector<std::shared_ptr<work_item>>> take(int most, milliseconds timeout) override {
+        natsMsgList list{};
+        jsErrCode why = static_cast<jsErrCode>(0);
+        const auto status = natsSubscription_Fetch(&list, subscription_, most, timeout.count(), &why);
+        std::vector<std::shared_ptr<work_item>> out;
+        for (int i = 0; i < list.Count; ++i) {
+            out.push_back(std::make_shared<kept_message>(message_ptr(list.Msgs[i]), js_, name_));
+            list.Msgs[i] = nullptr;
+        }
+        natsMsgList_Destroy(&list);
+        if (status != NATS_OK && status != NATS_TIMEOUT && out.empty()) return said(status, "taking from " + name_);
+        return out;
+    }
+
+private:
+    static failure said(natsStatus status, const std::string& doing) {
+        const char* detail = nats_GetLastError(nullptr);
+        return fail(code_of(status), "bus: {}: {}{}{}", doing, natsStatus_GetText(status),
+                    detail != nullptr && *detail != '\0' ? ": " : "", detail != nullptr ? detail : "");
+    }
+
+    const context_ptr js_;
+    const std::string name_;
+    natsSubscription* subscription_ = nullptr;
+};
+
 class nats_connection final : public connection {
 public:
     nats_connection(options options, telemetry::logger log, telemetry::metrics& metrics, on_state_change on_change)
@@ -223,6 +342,15 @@ public:
         if (status == NATS_NO_RESPONDERS) return fail(errc::unavailable, "bus: nobody answers requests on {}", subject);
         if (status != NATS_OK) return nats_failure(status, fmt::format("request on {}", subject));
         return to_message(answer.get());
+    }
+
+    result<std::unique_ptr<work_queue>> work(const work_options& with) override {
+        jsCtx* js = nullptr;
+        if (const auto status = natsConnection_JetStream(&js, connection_, nullptr); status != NATS_OK)
+            return nats_failure(status, "JetStream");
+        auto made = std::make_unique<kept_queue>(context_ptr(js, context_deleter()), with.name);
+        if (auto opened = made->open(with); !opened) return fail(std::move(opened));
+        return made;
     }
 
     result<void> flush(milliseconds timeout) override {

@@ -60,6 +60,35 @@ public:
 
 using handler = std::function<void(message)>;
 
+// A message that the server keeps until it was worked on. Whoever lets one go without a word leaves it to come again
+// after the queue's patience. Safe from any thread.
+class work_item {
+public:
+    virtual ~work_item() = default;
+    virtual const message& what() const = 0;    // without a reply: the server has answered for it
+    virtual const std::string& id() const = 0;  // the same each time that it comes
+    virtual int attempt() const = 0;            // 1 the first time
+    virtual void keep() = 0;                    // it is still worked on: patience begins anew
+    virtual result<void> done() = 0;            // it is gone from the queue
+    virtual result<void> again(milliseconds after) = 0;
+};
+
+struct work_options {
+    std::string name;  // letters, digits, - and _; of this name there is one queue for all processes
+    std::vector<std::string> subjects;
+    milliseconds patience{10'000};
+    std::size_t max_bytes = 64u << 20;  // beyond that the server takes no more
+};
+
+// Messages on some subjects, each kept on the server's disk from the moment that it has it, and given to one of those
+// who take. Ends its part in it when destroyed; what is kept stays.
+class work_queue {
+public:
+    virtual ~work_queue() = default;
+    // Up to `most`, as soon as there is one; none when there was none for so long.
+    virtual result<std::vector<std::shared_ptr<work_item>>> take(int most, milliseconds timeout) = 0;
+};
+
 class connection {
 public:
     virtual ~connection() = default;
@@ -82,6 +111,10 @@ public:
     // Waits for one answer: timed_out, or unavailable when nobody listens on the subject.
     virtual result<message> request(std::string_view subject, std::string_view payload, milliseconds timeout,
                                     const headers& headers = {}) = 0;
+
+    // already_exists when another queue has one of the subjects, unavailable where the server keeps nothing
+    // (JetStream).
+    virtual result<std::unique_ptr<work_queue>> work(const work_options& with) = 0;
 
     // Waits until the server has seen all that was published before.
     virtual result<void> flush(milliseconds timeout) = 0;

@@ -85,6 +85,17 @@ public:
         return fail(errc::timed_out, "no answer on {} within {} ms", subject, timeout.count());
     }
 
+    // Keeps nothing over a restart; what was put off comes again when it is asked for the next time.
+    result<std::unique_ptr<work_queue>> work(const work_options& with) override {
+        auto made = std::make_unique<queue>();
+        for (const auto& subject : with.subjects) {
+            auto listens = subscribe(subject, with.name, [q = made.get()](message m) { q->put(std::move(m)); });
+            if (!listens) return fail(std::move(listens));
+            made->subscriptions.push_back(std::move(*listens));
+        }
+        return made;
+    }
+
     result<void> flush(milliseconds) override { return {}; }
     bool connected() const override {
         std::lock_guard lock(mutex_);
@@ -140,6 +151,65 @@ private:
     private:
         fake_connection& owner_;
         std::shared_ptr<listener> entry_;
+    };
+
+    class queue final : public work_queue {
+    public:
+        void put(message m) {
+            {
+                std::lock_guard lock(mutex_);
+                waiting_.push_back({std::move(m), "work-" + std::to_string(++count_), 0});
+                waiting_.back().message.reply.clear();
+            }
+            changed_.notify_all();
+        }
+        result<std::vector<std::shared_ptr<work_item>>> take(int most, milliseconds timeout) override {
+            std::unique_lock lock(mutex_);
+            changed_.wait_for(lock, timeout, [this] { return !waiting_.empty(); });
+            std::vector<std::shared_ptr<work_item>> out;
+            while (!waiting_.empty() && out.size() < static_cast<std::size_t>(most)) {
+                auto next = std::move(waiting_.front());
+                waiting_.erase(waiting_.begin());
+                ++next.tries;
+                out.push_back(std::make_shared<item>(*this, std::move(next)));
+            }
+            return out;
+        }
+
+    private:
+        struct kept {
+            bus::message message;
+            std::string id;
+            int tries = 0;
+        };
+        class item final : public work_item {
+        public:
+            item(queue& of, kept what) : of_(of), kept_(std::move(what)) {}
+            const bus::message& what() const override { return kept_.message; }
+            const std::string& id() const override { return kept_.id; }
+            int attempt() const override { return kept_.tries; }
+            void keep() override {}
+            result<void> done() override { return {}; }
+            result<void> again(milliseconds) override {
+                {
+                    std::lock_guard lock(of_.mutex_);
+                    of_.waiting_.push_back(kept_);
+                }
+                of_.changed_.notify_all();
+                return {};
+            }
+
+        private:
+            queue& of_;
+            const kept kept_;
+        };
+        std::mutex mutex_;
+        std::condition_variable changed_;
+        std::vector<kept> waiting_;
+        std::uint64_t count_ = 0;
+
+    public:
+        std::vector<std::unique_ptr<subscription>> subscriptions;  // end first
     };
 
     result<void> send(message what) {

@@ -1,5 +1,7 @@
 // Against a real nats-server: what the project relies on is the pair, not the client alone.
+#include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <utility>
 
 #include <gtest/gtest.h>
@@ -182,6 +184,66 @@ TEST_F(Bus, TheInstanceFilesAreForTheOwnerAloneAndSayWhenNothingRuns) {
     EXPECT_EQ(fs::status(folder / "run" / "bus.json").permissions(), fs::perms::owner_read | fs::perms::owner_write);
     remove_instance_info(folder);
     EXPECT_EQ(read_instance_info(folder).error().code, errc::not_found);
+}
+
+// ── Work that the server keeps
+// ────────────────────────────────────────────────────────────────────────────────────────
+
+TEST_F(Bus, KeptWorkComesAgainUntilItIsDone) {
+    auto taker = open(role::core);
+    auto giver = open(role::client);
+    const work_options options{.name = "jobs", .subjects = {"skill.jobs.*"}, .patience = milliseconds(1000)};
+    auto queue = taker->work(options);
+    ASSERT_TRUE(queue) << queue.error().text();
+    ASSERT_TRUE(giver->publish("skill.jobs.one", "1", {{"Loqa-Turn", "t"}}));
+    ASSERT_TRUE(giver->publish("skill.jobs.two", "2"));
+    ASSERT_TRUE(giver->flush(patience));
+
+    std::vector<std::shared_ptr<work_item>> taken;
+    while (taken.size() < 2) {
+        auto some = (*queue)->take(2, seconds(5));
+        ASSERT_TRUE(some) << some.error().text();
+        ASSERT_FALSE(some->empty());
+        std::ranges::move(*some, std::back_inserter(taken));
+    }
+    EXPECT_EQ(taken[0]->what().payload, "1");
+    EXPECT_EQ(protocol::find(taken[0]->what().headers, "Loqa-Turn"), "t");
+    EXPECT_TRUE(taken[0]->what().reply.empty());
+    EXPECT_EQ(taken[0]->attempt(), 1);
+    const auto id = taken[0]->id();
+    EXPECT_NE(id, taken[1]->id());
+    ASSERT_TRUE(taken[0]->again(milliseconds(10)));
+    ASSERT_TRUE(taken[1]->done());
+    taken.clear();
+
+    // Another process takes over what this one let go of, under the same id.
+    auto other = open(role::core);
+    queue->reset();
+    auto second = other->work(options);
+    ASSERT_TRUE(second) << second.error().text();
+    auto again = (*second)->take(1, seconds(5));
+    ASSERT_TRUE(again && again->size() == 1);
+    EXPECT_EQ(again->front()->id(), id);
+    EXPECT_EQ(again->front()->attempt(), 2);
+    again->clear();  // without a word, as by a process that was killed
+    again = (*second)->take(1, seconds(5));
+    ASSERT_TRUE(again && again->size() == 1);
+    EXPECT_EQ(again->front()->attempt(), 3);
+    ASSERT_TRUE(again->front()->done());
+    again = (*second)->take(1, milliseconds(1500));
+    ASSERT_TRUE(again) << again.error().text();
+    EXPECT_TRUE(again->empty());
+}
+
+TEST_F(Bus, OfTwoQueuesOneHasASubject) {
+    auto bus = open(role::core);
+    const auto first = bus->work({.name = "first", .subjects = {"skill.shared"}});
+    ASSERT_TRUE(first) << first.error().text();
+    const auto second = bus->work({.name = "second", .subjects = {"skill.shared"}});
+    ASSERT_FALSE(second);
+    EXPECT_EQ(second.error().code, errc::already_exists);
+    // The same again with other subjects is the same queue.
+    EXPECT_TRUE(bus->work({.name = "first", .subjects = {"skill.shared", "skill.more"}}));
 }
 
 }  // namespace
