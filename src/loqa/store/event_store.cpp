@@ -189,7 +189,8 @@ result<std::vector<event>> event_store::events(const query& which) const {
     if (!which.session_id.empty()) sql += " AND session_id = ?2";
     if (!which.trace_id.empty()) sql += " AND trace_id = ?3";
     if (!which.type.empty()) sql += " AND event_type = ?4";
-    sql += " ORDER BY id LIMIT ?5";
+    // In the order of the index by session and time.
+    sql += which.newest ? " ORDER BY created_at DESC, id DESC LIMIT ?5" : " ORDER BY id LIMIT ?5";
     auto rows = reader_->prepare(sql);
     if (!rows) return fail(std::move(rows));
     rows->bind(1, which.after_id).bind(2, which.session_id).bind(3, which.trace_id).bind(4, which.type);
@@ -197,7 +198,7 @@ result<std::vector<event>> event_store::events(const query& which) const {
     for (;;) {
         auto row = rows->step();
         if (!row) return fail(std::move(row));
-        if (!*row) return all;
+        if (!*row) break;
         all.push_back({.id = rows->integer(0),
                        .session_id = rows->text(1),
                        .trace_id = rows->text(2),
@@ -207,6 +208,8 @@ result<std::vector<event>> event_store::events(const query& which) const {
                        .privacy_scope = rows->text(6),
                        .created_at = parse_time(rows->text(7))});
     }
+    if (which.newest) std::ranges::reverse(all);
+    return all;
 }
 
 result<std::vector<session_row>> event_store::sessions(std::size_t limit) const {

@@ -58,6 +58,7 @@ struct query {
     std::string type;        // empty: of every type
     std::int64_t after_id = 0;
     std::size_t limit = 1000;
+    bool newest = false;  // where there are more, the last ones instead of the first
 };
 
 enum class retention : std::uint8_t {
