@@ -1,9 +1,19 @@
-// What one invocation costs: a module of nothing, one that reads its message and publishes, and loading from the cache.
+// What one invocation costs: a module of nothing, one that reads its message and publishes, loading from the cache, and
+// the way from a message on the bus to the skill's own, beside the same way without a skill.
+#include <algorithm>
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
+#include <vector>
+
 #include <benchmark/benchmark.h>
 
 #include "loqa/base/ids.hpp"
+#include "loqa/bus/connection.hpp"
+#include "loqa/bus/embedded_server.hpp"
 #include "loqa/skills/abi.hpp"
 #include "loqa/skills/engine.hpp"
+#include "loqa/skills/service.hpp"
 
 namespace {
 
@@ -40,6 +50,11 @@ manifest about() {
     return out;
 }
 
+double percentile(std::vector<double> of, double share) {
+    std::ranges::sort(of);
+    return of.empty() ? 0 : of[static_cast<std::size_t>(share * static_cast<double>(of.size() - 1))];
+}
+
 void invoke(benchmark::State& state, std::string_view text) {
     static std::mutex loading;
     std::shared_ptr<const program> code;
@@ -49,7 +64,9 @@ void invoke(benchmark::State& state, std::string_view text) {
     }
     const auto skill = about();
     std::size_t told = 0;
+    std::vector<double> each;
     for (auto _ : state) {
+        const auto began = std::chrono::steady_clock::now();
         const std::pair<std::string_view, std::string> environment[] = {
             {"LOQA_SKILL_NAME", "bench"},
             {"LOQA_EVENT_SUBJECT", "skill.timer.start"},
@@ -63,8 +80,12 @@ void invoke(benchmark::State& state, std::string_view text) {
         const auto done = code->run(
             {.entrypoint = "run", .environment = environment, .limits = {}, .context = &reach, .stop = {}}, used);
         if (!done) state.SkipWithError(done.error().message.c_str());
+        if (each.size() < 1'000'000) each.push_back(to_ms(std::chrono::steady_clock::now() - began) * 1000);
     }
     benchmark::DoNotOptimize(told);
+    using per_thread = benchmark::Counter;
+    state.counters["p50_us"] = per_thread(percentile(each, 0.5), per_thread::kAvgThreads);
+    state.counters["p99_us"] = per_thread(percentile(each, 0.99), per_thread::kAvgThreads);
     state.SetItemsProcessed(state.iterations());
 }
 
@@ -74,6 +95,135 @@ void load_from_the_cache(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(shared_engine().load(wasm));
 }
 
+double resident_kib() {
+    std::ifstream statm("/proc/self/statm");
+    double all = 0, resident = 0;
+    statm >> all >> resident;
+    return resident * 4;
+}
+
+// A node with a server, the skills' service, and beside it somebody who sends back what it hears.
+class node {
+public:
+    node() {
+        fs::create_directories(folder_ / "skills" / "one");
+        std::ignore = write_file_atomically(folder_ / "skills" / "one" / "skill.wasm", assemble(answering).value());
+        std::ignore = write_file_atomically(folder_ / "skills" / "one" / "skill.yaml",
+                                            R"(metadata: {name: one, version: 1.0.0}
+runtime: {mode: wasm, module: skill.wasm, entrypoint: run}
+capabilities: {bus: {subscribe: [bench.skill], publish: [test.out]}}
+permissions: [bus:publish]
+)");
+        server_ = bus::embedded_server::start({.data_folder = folder_}, telemetry::logger::silent()).value();
+        host_ = connect();
+        client_ = connect();
+        store_ = store::event_store::open({.path = folder_ / "events.db"}, time_, telemetry::logger::silent(), metrics_)
+                     .value();
+        skills_ = service::start({.directory = folder_ / "skills",
+                                  .cache = folder_ / "compiled",
+                                  .file = folder_ / "events.db",
+                                  .data = folder_},
+                                 {time_, *host_, *store_, metrics_, telemetry::logger::silent()})
+                      .value();
+        echo_ = host_
+                    ->subscribe("bench.raw", "skill",
+                                [this](const bus::message& m) { std::ignore = host_->publish("test.out", m.payload); })
+                    .value();
+        heard_ = client_
+                     ->subscribe("test.out",
+                                 [this](const bus::message&) {
+                                     {
+                                         std::lock_guard lock(mutex_);
+                                         ++answers_;
+                                     }
+                                     changed_.notify_all();
+                                 })
+                     .value();
+        std::ignore = client_->flush(seconds(5));
+        std::ignore = host_->flush(seconds(5));
+    }
+    ~node() {
+        heard_.reset();
+        echo_.reset();
+        skills_.reset();
+        store_.reset();
+        client_.reset();
+        host_.reset();
+        server_.reset();
+        std::error_code ec;
+        fs::remove_all(folder_, ec);
+    }
+
+    // Microseconds from sending to the answer.
+    double round_trip(std::string_view subject) {
+        std::unique_lock lock(mutex_);
+        const auto wanted = answers_ + 1;
+        const auto began = std::chrono::steady_clock::now();
+        std::ignore = client_->publish(subject, R"({"duration_ms":60000,"label":"tea"})");
+        changed_.wait_for(lock, seconds(5), [&] { return answers_ >= wanted; });
+        return to_ms(std::chrono::steady_clock::now() - began) * 1000;
+    }
+
+private:
+    std::unique_ptr<bus::connection> connect() {
+        return bus::connect({.servers = {server_->server()},
+                             .name = "bench",
+                             .username = server_->username(bus::role::core),
+                             .password = server_->password(bus::role::core)},
+                            telemetry::logger::silent(), metrics_)
+            .value();
+    }
+
+    const fs::path folder_ = fs::temp_directory_path() / ("loqa-bench-" + random_hex(8));
+    real_clock time_;
+    telemetry::metrics metrics_;
+    std::unique_ptr<bus::embedded_server> server_;
+    std::unique_ptr<bus::connection> host_, client_;
+    std::unique_ptr<store::event_store> store_;
+    std::unique_ptr<service> skills_;
+    std::unique_ptr<bus::subscription> echo_, heard_;
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::uint64_t answers_ = 0;
+};
+
+// Raw and through the skill in turns, so that both see the same machine.
+void bus_to_bus(benchmark::State& state) {
+    node at;
+    for (int i = 0; i < 100; ++i) {
+        at.round_trip("bench.raw");
+        at.round_trip("bench.skill");
+    }
+    std::vector<double> raw, skill;
+    for (auto _ : state) {
+        raw.push_back(at.round_trip("bench.raw"));
+        skill.push_back(at.round_trip("bench.skill"));
+    }
+    state.counters["raw_p50_us"] = percentile(raw, 0.5);
+    state.counters["skill_p50_us"] = percentile(skill, 0.5);
+    state.counters["skill_p99_us"] = percentile(skill, 0.99);
+    state.counters["ratio_p50"] = percentile(skill, 0.5) / percentile(raw, 0.5);
+}
+
+// What one more skill takes of memory once it is loaded; each module is another one.
+void memory_per_skill(benchmark::State& state) {
+    std::vector<std::shared_ptr<const program>> loaded;
+    const auto load = [&](int number) {
+        auto text = std::string(answering);
+        text.replace(text.find("hello"), 5, fmt::format("{:05}", number));
+        loaded.push_back(shared_engine().load(assemble(text).value()).value());
+    };
+    for (int i = 0; i < 20; ++i) load(i);
+    constexpr int more = 200;
+    for (auto _ : state) {
+        const auto before = resident_kib();
+        for (int i = 0; i < more; ++i) load(1000 + i);
+        state.counters["kib_per_skill"] = (resident_kib() - before) / more;
+    }
+}
+
+BENCHMARK(bus_to_bus)->Iterations(3000)->UseRealTime();
+BENCHMARK(memory_per_skill)->Iterations(1);
 BENCHMARK_CAPTURE(invoke, empty_module, nothing)->Threads(1)->Threads(2)->UseRealTime();
 BENCHMARK_CAPTURE(invoke, answering_module, answering)->Threads(1)->Threads(2)->UseRealTime();
 BENCHMARK(load_from_the_cache);

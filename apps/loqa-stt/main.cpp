@@ -36,8 +36,10 @@ result<std::unique_ptr<stt::recognizer>> load_engine(const config::stt_settings&
 }
 
 // As loqad has them, so that both mean the same by a command. What of the user's cannot be used loqad tells of.
-result<intent::collection> load_sentences(const config::session_settings& from) {
-    auto loaded = intent::load_sentences({.language = from.locale, .own = from.intents_path});
+result<intent::collection> load_sentences(const config::settings& from) {
+    auto loaded = intent::load_sentences({.language = from.session.locale,
+                                          .own = from.session.intents_path,
+                                          .skills = from.data_dir / "skills" / "sentences"});
     if (!loaded) return fail(std::move(loaded));
     return std::move(loaded->sentences);
 }
@@ -60,7 +62,7 @@ result<std::unique_ptr<app::part>> start(app::frame& frame) {
     frame.log().info("{} and {} are warm after {:.0f} ms", part->about, settings.vad_model_path, load_ms);
 
     part->sentences = std::make_unique<stt::sentences>(
-        frame.bus(), [from = frame.settings().session] { return load_sentences(from); }, stt::sentences::options{},
+        frame.bus(), [from = frame.settings()] { return load_sentences(from); }, stt::sentences::options{},
         frame.log());
     auto service =
         stt::service::start(*part->engine, *part->voices, stt::options_from(settings),

@@ -27,6 +27,7 @@ struct all_options {
     timers_options timers;
     home_options home;
     sessions_options sessions;
+    skill_options skill;
     replay_options replay;
     models_options models;
     bench_options bench;
@@ -63,6 +64,7 @@ public:
         add_timers();
         add_home();
         add_sessions();
+        add_skill();
         add_replay();
         add_models();
         add_bench();
@@ -329,6 +331,61 @@ private:
             .add_option("session", o.session, "Its id")
             ->required()
             ->type_name("SESSION");
+    }
+    void add_skill() {
+        auto& o = options_.skill;
+        auto& c = add(app_, "skill", "Show, install and set up skills",
+                      "  loqa skill\n"
+                      "  loqa skill install ./coffee\n"
+                      "  loqa skill config home-assistant url http://homeassistant.lan:8123\n"
+                      "  loqa skill secret set home-assistant token < token.txt\n"
+                      "  loqa skill logs home-assistant");
+        add_json(c, o.json);
+        add_instance(c, o.instance);
+        c.require_subcommand(0, 1);
+        runs(c, o, &cli::skill);
+        using action = skill_options::action;
+        const auto sub = [&](CLI::App& in, const char* name, const char* what, const char* example,
+                             action does) -> CLI::App& {
+            auto& s = add(in, name, what, example);
+            s.callback([&o, does] { o.what = does; });
+            s.fallthrough();
+            return s;
+        };
+        const auto which = [&](CLI::App& s) -> CLI::Option* {
+            return s.add_option("name", o.name, "Its name")->type_name("NAME");
+        };
+        sub(c, "list", "Show them", "  loqa skill list", action::list);
+        sub(c, "install", "Take a skill's folder over into the skills of this Loqa", "  loqa skill install ./coffee",
+            action::install)
+            .add_option("folder", o.name, "The folder with skill.yaml, on the machine that loqad runs on")
+            ->required()
+            ->type_name("FOLDER");
+        which(sub(c, "remove", "Delete a skill's folder; what it keeps stays", "  loqa skill remove coffee",
+                  action::remove))
+            ->required();
+        which(sub(c, "enable", "Let a skill work again", "  loqa skill enable coffee", action::enable))->required();
+        which(sub(c, "disable", "Let a skill rest", "  loqa skill disable coffee", action::disable))->required();
+        which(sub(c, "reload", "Load a skill anew", "  loqa skill reload coffee", action::reload))->required();
+        auto& config = sub(c, "config", "Show what is set for a skill, or set it",
+                           "  loqa skill config coffee\n  loqa skill config coffee cups 2", action::config);
+        which(config)->required();
+        config.add_option("key", o.key, "What to set")->type_name("KEY");
+        config.add_option("value", o.value, "To what (default: back to its default)")->type_name("VALUE");
+        auto& secret = add(c, "secret", "Set what a skill uses and never sees",
+                           "  loqa skill secret set home-assistant token < token.txt");
+        secret.require_subcommand(1);
+        secret.fallthrough();
+        auto& set = sub(secret, "set", "Set a secret; it is read from standard input",
+                        "  loqa skill secret set home-assistant token < token.txt", action::secret);
+        which(set)->required();
+        set.add_option("key", o.key, "Which")->required()->type_name("KEY");
+        auto& logs = sub(c, "logs", "Show what a skill did last", "  loqa skill logs coffee", action::logs);
+        which(logs)->required();
+        logs.add_option("--limit", o.limit, "How many events (default: 50)")
+            ->type_name("N")
+            ->check(CLI::Range(1, 1000));
+        which(sub(c, "stats", "Show what skills did and used", "  loqa skill stats", action::stats));
     }
     void add_replay() {
         auto& o = options_.replay;

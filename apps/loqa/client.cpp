@@ -6,12 +6,6 @@
 #include "json_fields.hpp"
 
 namespace loqa::cli {
-namespace {
-
-constexpr milliseconds request_timeout{5000};
-
-}  // namespace
-
 result<config::settings> load_settings(const instance_options& from) {
     auto environment = config::process_environment();
     if (from.data) environment.emplace_back("LOQA_RUNTIME_DATA_DIR", fs::absolute(*from.data).string());
@@ -68,8 +62,9 @@ errc code_named(std::string_view name) {
     return found == codes.end() ? errc::internal : *found;
 }
 
-result<std::string> ask_core(bus::connection& bus, std::string_view subject, std::string_view payload) {
-    auto answer = bus.request(subject, payload, request_timeout);
+result<std::string> ask_core(bus::connection& bus, std::string_view subject, std::string_view payload,
+                             milliseconds timeout) {
+    auto answer = bus.request(subject, payload, timeout);
     if (!answer) {
         if (answer.error().code == errc::unavailable && bus.connected())
             return fail(errc::unavailable, "loqad does not answer on {}", subject)

@@ -38,6 +38,7 @@ errc code_named(std::string_view name);
 
 // A request to loqad whose answer is a JSON object in text. An answer {"error": {code, message, hint}} becomes that
 // error; that nobody answers, a sentence for people.
-result<std::string> ask_core(bus::connection& bus, std::string_view subject, std::string_view payload);
+result<std::string> ask_core(bus::connection& bus, std::string_view subject, std::string_view payload,
+                             milliseconds timeout = milliseconds(5000));
 
 }  // namespace loqa::cli

@@ -91,6 +91,18 @@ struct home_options {
 };
 result<int> home(const home_options& options);
 
+struct skill_options {
+    enum class action { list, install, remove, enable, disable, reload, config, secret, logs, stats };
+    instance_options instance;
+    action what = action::list;
+    std::string name;  // of install: the folder
+    std::string key;   // of config and secret
+    std::optional<std::string> value;
+    int limit = 50;
+    bool json = false;
+};
+result<int> skill(const skill_options& options);
+
 // "90", "90s", "10m", "1h30m", "-5m": seconds.
 result<seconds> parse_length(const std::string& text);
 

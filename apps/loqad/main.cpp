@@ -1,6 +1,7 @@
 // loqad: turns, intents, timers, the event store and the HTTP front door of a core node.
 #include <cstdlib>
 #include <ctime>
+#include <mutex>
 
 #include "common/frame.hpp"
 #include "loqa/base/files.hpp"
@@ -8,12 +9,15 @@
 #include "loqa/base/watch.hpp"
 #include "loqa/bus/embedded_server.hpp"
 #include "loqa/house/house.hpp"
+#include "loqa/house/learned.hpp"
 #include "loqa/http/server.hpp"
 #include "loqa/intent/live.hpp"
 #include "loqa/session/history.hpp"
+#include "loqa/session/home_feed.hpp"
 #include "loqa/session/home_service.hpp"
 #include "loqa/session/house_answers.hpp"
 #include "loqa/session/service.hpp"
+#include "loqa/skills/control.hpp"
 #include "loqa/skills/service.hpp"
 #include "node.hpp"
 
@@ -60,6 +64,8 @@ result<skills::service_options> skill_options(const config::settings& from) {
     skills::service_options options{.directory = from.skills.directory,
                                     .cache = from.data_dir / "skills" / "compiled",
                                     .file = from.event_store.path,
+                                    .data = from.data_dir,
+                                    .http_certificates = from.skills.http_certificates,
                                     .max_concurrency = from.skills.max_concurrency,
                                     .audit_privacy_scope = from.skills.audit_privacy_scope};
     if (from.skills.signatures == "require") options.signatures = skills::signature_policy::require;
@@ -121,6 +127,9 @@ public:
                                                                        .log = frame.log()});
             if (!skills) return fail(std::move(skills));
             made->skills_ = std::move(*skills);
+            auto control = skills::control::start(*made->skills_, frame.bus(), *made->store_, frame.log());
+            if (!control) return fail(std::move(control));
+            made->skill_control_ = std::move(*control);
         }
         auto history = session::history::start(frame.bus(), *made->store_, frame.log());
         if (!history) return fail(std::move(history));
@@ -139,11 +148,13 @@ public:
     ~core() override {
         node_.reset();
         web_.reset();
+        skill_control_.reset();
         skills_.reset();
         history_.reset();
         if (session_) session_->stop();
         timers_.reset();  // its thread calls into the session
         session_.reset();
+        home_feed_.reset();
         home_watch_.reset();
         sentences_.reset();  // its thread tells the home on the bus
         home_bus_.reset();
@@ -162,15 +173,32 @@ private:
         return shown;
     }
 
+    intent::home whole_home() {
+        std::lock_guard lock(building_);
+        return learned_->behind(only_an_example_ && !learned_->empty() ? intent::home{} : as_built_);
+    }
+    void rebuild_home() {
+        home_->rebuild(whole_home());
+        home_bus_->home_changed();
+        sentences_->rebuild(home_->snapshot());
+    }
+
     // The home, the sentences that speak of it, and what keeps both up to date.
     result<void> start_home(app::frame& frame) {
         const auto& settings = frame.settings();
         const auto file = home_file(settings.session);
+        // Watched for the skills' sentences before there are any.
+        if (auto made = make_writable_folder(settings.data_dir / "skills", 0700); !made) return made;
         auto as_built = intent::load_home(file);
         if (!as_built)
             return fail(std::move(as_built)).hint("session.home names the file; share/homes has one to copy");
-        auto home =
-            house::simulated_home::open(settings.event_store.path, std::move(*as_built), frame.clock(), frame.log());
+        auto learned = house::learned_homes::open(settings.data_dir / "home", frame.log());
+        if (!learned) return fail(std::move(learned));
+        learned_ = std::move(*learned);
+        // Once there is a real one, the home that ships as an example is in the way.
+        only_an_example_ = settings.session.home.empty();
+        as_built_ = std::move(*as_built);
+        auto home = house::simulated_home::open(settings.event_store.path, whole_home(), frame.clock(), frame.log());
         if (!home) return fail(std::move(home));
         home_ = std::move(*home);
         auto bus = session::home_service::start(*home_, frame.bus(), frame.clock(), frame.log(), frame.metrics());
@@ -192,8 +220,10 @@ private:
                      now.took.count() / 1000);
         };
         auto sentences = intent::live_interpreter::start(
-            {.language = settings.session.locale, .own = settings.session.intents_path}, home_->snapshot(),
-            [tell, bus = home_bus_.get(), log = frame.log()](const auto& now) {
+            {.language = settings.session.locale,
+             .own = settings.session.intents_path,
+             .skills = skills::sentences_folder(settings.data_dir)},
+            home_->snapshot(), [tell, bus = home_bus_.get(), log = frame.log()](const auto& now) {
                 if (!now) return log.warn(now.error());  // the last good ones stay
                 tell(**now);
                 bus->sentences_changed((*now)->revision);
@@ -206,10 +236,14 @@ private:
         auto watch = file_watch::start({file}, [this, file, log = frame.log()] {
             auto edited = intent::load_home(file);
             if (!edited) return log.warn(edited.error());  // the home stays what it was
-            home_->rebuild(std::move(*edited));
-            home_bus_->home_changed();
-            sentences_->rebuild(home_->snapshot());
+            {
+                std::lock_guard lock(building_);
+                as_built_ = std::move(*edited);
+            }
+            rebuild_home();
         });
+        home_feed_ = std::make_unique<session::home_feed>(*home_, *learned_, frame.bus(), frame.log());
+        if (auto fed = home_feed_->start([this] { rebuild_home(); }); !fed) return fed;
         // Without it everything works but the taking up of changes.
         if (watch)
             home_watch_ = std::move(*watch);
@@ -220,13 +254,19 @@ private:
 
     std::unique_ptr<store::event_store> store_;
     std::unique_ptr<timers::timer_service> timers_;
+    std::mutex building_;
+    intent::home as_built_;  // as its file says
+    bool only_an_example_ = false;
+    std::unique_ptr<house::learned_homes> learned_;
     std::unique_ptr<house::simulated_home> home_;
     std::unique_ptr<session::home_service> home_bus_;
     std::unique_ptr<intent::live_interpreter> sentences_;
     std::unique_ptr<session::house_answers> answers_;
     std::unique_ptr<file_watch> home_watch_;
+    std::unique_ptr<session::home_feed> home_feed_;
     std::unique_ptr<session::service> session_;
     std::unique_ptr<skills::service> skills_;
+    std::unique_ptr<skills::control> skill_control_;
     std::unique_ptr<session::history> history_;
     std::unique_ptr<http::server> web_;
     std::unique_ptr<app::node_announcer> node_;

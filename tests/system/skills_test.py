@@ -1,7 +1,9 @@
 """Skills in the real host: found in a folder, run when a message comes, recorded, contained."""
 
 import json
+import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import time
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local_loqa import Instance, run
+from local_loqa import BINARIES, Instance, clean_environment, run
 
 GUESTS = Path(__file__).parent / "guests"
 CLANG = next((path for name in ("clang++-19", "clang++-18") if (path := shutil.which(name))), None)
@@ -44,13 +46,38 @@ surfaces:
 """
 
 
-def compile_guest(source: Path, module: Path) -> None:
+def compile_guest(source: Path, module: Path, *flags: str) -> None:
     assert CLANG, "there is no clang++: run scripts/setup.sh test"
     module.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(
-        [CLANG, "--target=wasm32-wasi", "-mexec-model=reactor", "-fno-exceptions", "-nostdlib++", "-Oz", "-s", source, "-o", module],
+        [CLANG, "--target=wasm32-wasi", "-mexec-model=reactor", "-fno-exceptions", "-nostdlib++", "-Oz", "-s", *flags, source,
+         "-o", module],
         check=True, timeout=60,
     )  # fmt: skip
+
+
+# Of the second ABI. With durable, what comes is kept.
+WORKER = """metadata: {name: worker, version: %(version)s}
+runtime: {mode: wasm, module: worker.wasm, entrypoint: run, host_version: v2}
+capabilities:
+  bus: {subscribe: [skill.worker.job], publish: [skill.worker.done], durable: %(durable)s}
+  timers: true
+intents:
+  - {name: CoffeeBrew, sentences: ["(brew|make) [me] [a] coffee"]}
+  - {name: CoffeeClean, sentences: ["clean the coffee machine"], confirm: "Clean it now?"}
+permissions: [bus:publish]
+config: {cups: {type: integer, default: 1, max: 4}}
+secrets: [token]
+"""
+
+
+def write_worker(folder: Path, version: object = 1, *flags: str, durable: bool = False) -> None:
+    """As an update comes: each file whole, one after the other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    compile_guest(GUESTS / "worker.cpp", folder / "next", f'-DVERSION="{version}"', *flags)
+    (folder / "next").replace(folder / "worker.wasm")
+    (folder / "next").write_text(WORKER % {"version": version, "durable": str(durable).lower()})
+    (folder / "next").replace(folder / "skill.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +85,7 @@ def skills_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("skills")
     compile_guest(GUESTS / "countdown.cpp", folder / "home" / "countdown" / "build" / "countdown.wasm")
     (folder / "home" / "countdown" / "skill.yaml").write_text(MANIFEST)
+    write_worker(folder / "worker")
     (folder / "broken").mkdir()
     (folder / "broken" / "skill.yaml").write_text(MANIFEST.replace("countdown", "broken"))
     return folder
@@ -140,6 +168,143 @@ def wait_for(look: Callable, found: Callable, seconds: float = 10) -> list:
         assert time.monotonic() < deadline, seen
         time.sleep(0.02)
     return seen
+
+
+# Intents
+
+
+def said(host: Instance, session: str, text: str) -> str:
+    """What is answered to a sentence."""
+    replies = host.bus.subscribe("session.reply")
+    host.bus.publish("stt.text.final", {"session_id": session, "text": text, "partial": False})
+    return replies.of_session(session, 15).json()["text"]
+
+
+def test_a_skill_answers_its_own_sentences(host: Instance) -> None:
+    # The sentences are compiled in the background.
+    deadline = time.monotonic() + 20
+    while (text := said(host, f"coffee-{time.monotonic_ns()}", "make me a coffee")) != "Here is your coffee.":
+        assert time.monotonic() < deadline, text
+        time.sleep(0.1)
+
+
+def test_what_needs_a_yes_is_asked_first(host: Instance) -> None:
+    test_a_skill_answers_its_own_sentences(host)
+    assert said(host, "clean", "clean the coffee machine") == "Clean it now?"
+    assert said(host, "clean", "yes") == "Here is your coffee."
+
+
+# loqa skill
+
+
+def test_skills_are_listed_and_rest(host: Instance) -> None:
+    done = host.bus.subscribe("skill.worker.done")
+    skills = {one["name"]: one for one in host.loqa_json("skill", "list")["skills"]}
+    assert skills["worker"]["state"] == "ready"
+    assert skills["worker"]["intents"] == ["CoffeeBrew", "CoffeeClean"]
+    assert "is not there" in skills["broken"]["error"]
+
+    assert host.loqa("skill", "disable", "worker").returncode == 0
+    host.bus.publish("skill.worker.job", "unheard")
+    assert host.loqa("skill", "enable", "worker").returncode == 0
+    host.bus.publish("skill.worker.job", "heard")
+    assert done.get(10).json()["what"] == "heard"
+
+    assert "heard" not in host.loqa("skill", "stats", "worker").stdout
+    assert "skill.publish" in host.loqa("skill", "logs", "worker").stdout
+
+
+def test_values_and_secrets_are_set(host: Instance) -> None:
+    assert host.loqa("skill", "config", "worker", "cups", "3").returncode == 0
+    assert "cups = 3" in host.loqa("skill", "config", "worker").stdout
+    refused = host.loqa("skill", "config", "worker", "cups", "5")
+    assert refused.returncode == 2
+    assert "is more than 4" in refused.stderr
+
+    done = subprocess.run(
+        [BINARIES / "loqa", "skill", "secret", "set", "worker", "token", "--data", host.data],
+        input="s3cr3t\n", text=True, capture_output=True, timeout=30, env=clean_environment(), check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    file = host.data / "skills" / "secrets" / "worker" / "token"
+    assert file.read_text() == "s3cr3t"
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_skill_is_installed_and_removed(host: Instance, skills_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(skills_folder / "home" / "countdown", tmp_path / "other")
+    manifest = MANIFEST.replace("name: countdown", "name: other").replace("skill.countdown.start", "skill.other.start")
+    (tmp_path / "other" / "skill.yaml").write_text(manifest)
+    statuses = host.bus.subscribe("skill.countdown.status")
+
+    assert host.loqa("skill", "install", tmp_path / "other").returncode == 0
+    host.bus.publish("skill.other.start", "1")
+    assert statuses.get(10).json()["state"] == "started"
+
+    assert host.loqa("skill", "remove", "other").returncode == 0
+    assert not (skills_folder / "other").exists()
+    assert "other" not in {one["name"] for one in host.loqa_json("skill", "list")["skills"]}
+
+
+# Under load, and under the axe
+
+
+@pytest.mark.slow
+def test_each_message_is_handled_once_while_a_skill_is_updated(fresh_instance: Callable, tmp_path: Path) -> None:
+    skill = tmp_path / "skills" / "worker"
+    write_worker(skill)
+    only = {"LOQA_STT_ENABLED": "false", "LOQA_TTS_ENABLED": "false", "LOQA_SKILLS_DIRECTORY": str(tmp_path / "skills")}
+    own = fresh_instance(environment=only).start()
+    done = own.bus.subscribe("skill.worker.done")
+    handled: list[tuple[int, str]] = []
+    sent = 0
+
+    def send(count: int) -> None:
+        nonlocal sent
+        own.bus.publish_all([("skill.worker.job", str(n).encode(), None) for n in range(sent, sent + count)])
+        sent += count
+        for _ in range(count):
+            told = done.get(20).json()
+            handled.append((int(told["what"]), told["version"]))
+
+    broken = 6
+    for version in range(2, 12):
+        write_worker(skill, version, *(["-DBROKEN"] if version == broken else []))
+        deadline = time.monotonic() + 20
+        begin = sent
+        while sent - begin < 1000 or (version != broken and handled[-1][1] != str(version)):
+            send(100)
+            assert time.monotonic() < deadline, handled[-1]
+        if version == broken:
+            while "its self-test failed" not in (why := own.loqa_json("skill", "list")["skills"][0]["error"]):
+                send(100)
+                assert time.monotonic() < deadline, why
+
+    assert sent >= 10_000
+    assert sorted(n for n, _ in handled) == list(range(sent))
+    assert {version for _, version in handled} == {str(n) for n in range(1, 12) if n != broken}
+
+
+@pytest.mark.slow
+def test_what_was_accepted_happens_although_loqad_is_killed(fresh_instance: Callable, tmp_path: Path) -> None:
+    write_worker(tmp_path / "skills" / "worker", 1, "-DSLOW", durable=True)
+    only = {"LOQA_STT_ENABLED": "false", "LOQA_TTS_ENABLED": "false", "LOQA_SKILLS_DIRECTORY": str(tmp_path / "skills")}
+    own = fresh_instance(environment=only).start()
+    done = own.bus.subscribe("skill.worker.done")
+    own.bus.publish("skill.worker.job", "timer 4000")
+    own.bus.publish_all([("skill.worker.job", str(n).encode(), None) for n in range(100)])
+    own.bus.flush()
+    handled = [done.get(20).json() for _ in range(20)]
+
+    os.kill(own.pid("loqad"), signal.SIGKILL)
+
+    # What was in hand comes again once the server has waited for it long enough.
+    while {one["what"] for one in handled} != {*map(str, range(100)), "rang"}:
+        handled.append(done.get(40).json())
+    ids = {}
+    for one in handled:
+        assert ids.setdefault(one["what"], one["id"]) == one["id"], "work that comes again has its old id"
+    assert len(handled) - len(ids) <= 8, "more came again than was in hand"
 
 
 # loqa-skill

@@ -66,6 +66,7 @@ struct skills_settings {
     std::string audit_privacy_scope;  // ephemeral, session, local, persistent
     std::string signatures;           // require, warn, off
     std::vector<std::string> trusted_keys;
+    fs::path http_certificates;  // empty: the system's alone
 };
 
 struct event_store_settings {

@@ -193,6 +193,9 @@ const property property_table[] = {
      .at = LOQA_AT(skills.trusted_keys),
      .doc = "The public keys that may sign skills, as minisign writes them (RW…); Author=RW… trusts a key for that "
             "author's skills alone."},
+    {.key = "skills.http_certificates",
+     .at = LOQA_AT(skills.http_certificates),
+     .doc = "A file of certificates (PEM) that skills trust beside the system's, for servers at home."},
 
     {.key = "event_store.path",
      .at = LOQA_AT(event_store.path),

@@ -1,6 +1,7 @@
 #include "loqa/intent/collection.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "loqa/intent/document.hpp"
 
@@ -305,11 +306,16 @@ result<folder_collection> load_sentences(const sentence_sources& from) {
     auto shipped = load_shipped_collection(from.language);
     if (!shipped) return fail(std::move(shipped));
     folder_collection out{.sentences = std::move(*shipped), .broken = {}};
+    if (!from.skills.empty()) {
+        auto asked = load_collection_folder(from.skills);
+        out.broken = std::move(asked.broken);
+        out.sentences.merge(std::move(asked.sentences));
+    }
     if (from.own.empty()) return out;
     auto own = load_collection_folder(from.own);
     for (auto& intent : own.sentences.intents)
         for (auto& block : intent.blocks) block.metadata.try_emplace("custom", true);
-    out.broken = std::move(own.broken);
+    std::ranges::move(own.broken, std::back_inserter(out.broken));
     out.sentences.merge(std::move(own.sentences));
     return out;
 }

@@ -116,7 +116,8 @@ result<collection> load_shipped_collection(std::string_view language);
 // Where sentences come from, as configured.
 struct sentence_sources {
     std::string language = "en";
-    fs::path own;  // the user's folder; empty, or one that does not exist: none
+    fs::path own;       // the user's folder; empty, or one that does not exist: none
+    fs::path skills{};  // as `own`, of what skills ask for; the user's win
 };
 
 // All of them: what ships, and behind it the user's own, which win over what ships (metadata custom).

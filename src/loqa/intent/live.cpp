@@ -35,8 +35,11 @@ result<std::unique_ptr<live_interpreter>> live_interpreter::start(sentence_sourc
     std::unique_ptr<live_interpreter> made(new live_interpreter(std::move(from), std::move(house), std::move(told)));
     // Watched before it is read: a change in between is seen.
     std::vector<error> unwatched;
-    if (!made->from_.own.empty()) {
-        auto watch = file_watch::start({made->from_.own}, [l = made.get()] { l->rebuild(); });
+    std::vector<fs::path> watched;
+    for (const auto& folder : {made->from_.own, made->from_.skills})
+        if (!folder.empty()) watched.push_back(folder);
+    if (!watched.empty()) {
+        auto watch = file_watch::start(watched, [l = made.get()] { l->rebuild(); });
         if (watch)
             made->watch_ = std::move(*watch);
         else

@@ -4,21 +4,9 @@
 #include <array>
 #include <optional>
 
-#include "loqa/protocol/json.hpp"
+#include "loqa/skills/calls.hpp"
 
 namespace loqa::skills {
-namespace {
-
-using protocol::json;
-
-// What host_publish answers.
-constexpr std::int32_t published = 0;
-constexpr std::int32_t not_allowed = 1;
-constexpr std::int32_t not_published = 2;
-
-constexpr std::uint32_t max_subject_bytes = 255;
-constexpr std::size_t max_log_line_bytes = 16 * 1024;  // as JSON it may be six times as long
-constexpr std::uint64_t denials_told = 20;             // of one invocation; more are only counted
 
 void tell(invocation& of, std::string_view type, const json& members) {
     const auto text = protocol::dump(members);
@@ -29,16 +17,54 @@ void deny(invocation& of, std::string_view what, std::string_view why) {
     if (++of.denied <= denials_told) tell(of, "skill.denied", {{"call", what}, {"reason", why}});
 }
 
-invocation& now_of(guest& from) { return *static_cast<invocation*>(from.context()); }
-
-// Texts that a guest hands over as pointer and length, from argument `at` on; nothing when one is outside its memory,
-// which is then recorded.
 std::optional<std::string_view> text(guest& from, std::size_t at, std::string_view call) {
     auto found = from.bytes(from.u32(at), from.u32(at + 1));
     if (!found) deny(now_of(from), call, "a text is outside the module's memory");
     return found;
 }
 
+code code_of(const error& e) {
+    switch (e.code) {
+        case errc::not_found:
+        case errc::unavailable:
+            return code::not_found;
+        case errc::too_long:
+        case errc::busy:
+            return code::beyond_limits;
+        case errc::timed_out:
+            return code::timed_out;
+        case errc::invalid_argument:
+        case errc::invalid_message:
+            return code::invalid;
+        case errc::not_permitted:
+            return code::not_allowed;
+        default:
+            return code::failed;
+    }
+}
+
+result<void> answer_with(guest& from, result<std::string> found) {
+    auto& now = now_of(from);
+    now.answer.clear();
+    if (!found) return answer(from, code_of(found.error()));
+    now.answer = std::move(*found);
+    from.answer(static_cast<std::int32_t>(now.answer.size()));
+    return {};
+}
+
+bool in_trial(invocation& now, std::string_view call) {
+    if (now.trial) deny(now, call, "a self-test reaches nothing outside");
+    return now.trial;
+}
+
+namespace {
+
+// What host_publish answers.
+constexpr std::int32_t published = 0;
+constexpr std::int32_t not_allowed = 1;
+constexpr std::int32_t not_published = 2;
+
+constexpr std::size_t max_log_line_bytes = 16 * 1024;  // as JSON it may be six times as long
 // ── The first ABI
 // ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -64,6 +90,7 @@ enum class sent : std::uint8_t { yes, not_allowed, failed, beyond_limits };
 
 sent publish(invocation& now, std::string_view call, std::string_view subject, std::string_view payload) {
     const auto shown = subject.substr(0, max_subject_bytes);
+    if (in_trial(now, call)) return sent::not_allowed;
     if (!now.skill.permits(permission::bus_publish)) {
         deny(now, call, "the manifest has no permission bus:publish");
         return sent::not_allowed;
@@ -102,46 +129,6 @@ result<void> host_publish(guest& from) {
 
 // ── The second ABI
 // ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-// What its functions answer below 0.
-enum class code : std::int32_t {
-    ok = 0,
-    not_allowed = -1,    // the manifest does not list it
-    failed = -2,         // the bus or the disk said no
-    invalid = -3,        // a text outside the memory, or one that cannot be
-    not_found = -4,      // no such value; nobody listens or waits for an answer
-    beyond_limits = -5,  // more, or larger, than the limits
-    timed_out = -6,
-};
-
-result<void> answer(guest& from, code with) {
-    from.answer(static_cast<std::int32_t>(with));
-    return {};
-}
-
-code code_of(const error& e) {
-    switch (e.code) {
-        case errc::not_found:
-        case errc::unavailable:
-            return code::not_found;
-        case errc::too_long:
-            return code::beyond_limits;
-        case errc::timed_out:
-            return code::timed_out;
-        default:
-            return code::failed;
-    }
-}
-
-// The answer is kept for loqa.answer() to fetch; its size goes back at once.
-result<void> answer_with(guest& from, result<std::string> found) {
-    auto& now = now_of(from);
-    now.answer.clear();
-    if (!found) return answer(from, code_of(found.error()));
-    now.answer = std::move(*found);
-    from.answer(static_cast<std::int32_t>(now.answer.size()));
-    return {};
-}
 
 result<void> log(guest& from) {
     static constexpr std::array<std::string_view, 4> levels = {"debug", "info", "warn", "error"};
@@ -191,6 +178,7 @@ result<void> request(guest& from) {
     const auto payload = text(from, 2, "request");
     if (!subject || !payload) return answer(from, code::invalid);
     const auto shown = subject->substr(0, max_subject_bytes);
+    if (in_trial(now, "request")) return answer(from, code::not_allowed);
     if (!now.skill.may_request(*subject)) {
         deny(now, "request", fmt::format("{} is not in capabilities.bus.request", shown));
         return answer(from, code::not_allowed);
@@ -200,8 +188,7 @@ result<void> request(guest& from) {
         return answer(from, code::beyond_limits);
     }
     ++now.requests;
-    const auto left = std::chrono::floor<milliseconds>(from.deadline() - std::chrono::steady_clock::now());
-    const auto timeout = std::min({milliseconds(from.u32(4)), left, longest_request});
+    const auto timeout = std::min({milliseconds(from.u32(4)), time_left(from), longest_request});
     if (timeout.count() <= 0 || !now.request) return answer(from, code::timed_out);
     auto found = now.request(*subject, *payload, timeout);
     json told = {{"subject", shown}, {"payload_bytes", payload->size()}};
@@ -269,14 +256,24 @@ constexpr host_function functions[] = {
     {"loqa", "kv_delete", "(i32, i32) -> i32", &kv_delete, capability::storage},
 };
 
+const std::vector<host_function>& all_functions() {
+    static const auto all = [] {
+        std::vector<host_function> out(std::begin(functions), std::end(functions));
+        std::ranges::copy(functions_to_the_outside(), std::back_inserter(out));
+        return out;
+    }();
+    return all;
+}
+
 }  // namespace
 
-std::span<const host_function> host_functions() { return functions; }
+std::span<const host_function> host_functions() { return all_functions(); }
 
 const host_function* find_host_function(std::string_view module, std::string_view name) {
+    const auto& all = all_functions();
     const auto found =
-        std::ranges::find_if(functions, [&](const host_function& f) { return f.module == module && f.name == name; });
-    return found == std::end(functions) ? nullptr : found;
+        std::ranges::find_if(all, [&](const host_function& f) { return f.module == module && f.name == name; });
+    return found == all.end() ? nullptr : &*found;
 }
 
 }  // namespace loqa::skills

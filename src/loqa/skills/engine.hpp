@@ -84,6 +84,7 @@ struct run_options {
     run_limits limits;
     void* context = nullptr;
     std::stop_token stop;
+    bool self_test = false;  // `_start` is left out, and another answer of the entrypoint than 0 is a failure
 };
 
 struct usage {

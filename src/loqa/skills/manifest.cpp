@@ -7,7 +7,12 @@
 #include <yaml-cpp/yaml.h>
 
 #include "loqa/base/text.hpp"
+#include "loqa/intent/collection.hpp"
+#include "loqa/intent/sentence_template.hpp"
+#include "loqa/protocol/json.hpp"
 #include "loqa/skills/abi.hpp"
+#include "loqa/skills/http_client.hpp"
+#include "loqa/skills/settings.hpp"
 
 namespace loqa::skills {
 namespace {
@@ -16,8 +21,17 @@ constexpr std::size_t max_name_bytes = 64;
 constexpr std::size_t max_text_bytes = 1000;
 constexpr std::size_t max_list_entries = 64;
 
-constexpr std::array<std::string_view, 5> known_permissions = {
-    permission::bus_publish, permission::bus_subscribe, permission::bus_request, "event_store:read", "http:call"};
+constexpr std::array<std::string_view, 7> known_permissions = {
+    permission::bus_publish, permission::bus_subscribe, permission::bus_request, permission::events,
+    permission::http,        permission::home_read,     permission::home_write};
+
+constexpr std::array<std::string_view, 5> config_types = {"text", "integer", "number", "boolean", "list"};
+
+// A name that becomes a file's, a part of a subject or a word in a template.
+bool plain_name(std::string_view name) {
+    return !name.empty() && name.size() <= max_name_bytes &&
+           std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) != 0 || c == '_' || c == '-'; });
+}
 
 bool valid_subject(std::string_view subject) {
     if (subject.empty() || subject.size() > 255) return false;
@@ -57,7 +71,9 @@ private:
     void read(const YAML::Node& top) {
         auto& m = out_.value;
         if (!top.IsMap()) return fault(top, "the file is not a map of metadata, runtime, capabilities and permissions");
-        known(top, "", {"metadata", "runtime", "capabilities", "permissions", "surfaces", "limits"});
+        known(top, "",
+              {"metadata", "runtime", "capabilities", "permissions", "surfaces", "limits", "intents", "language",
+               "lists", "expansion_rules", "http", "config", "secrets"});
 
         const auto metadata = section(top, "metadata");
         known(metadata, "metadata.", {"name", "version", "description", "author", "tags"});
@@ -68,7 +84,8 @@ private:
         m.tags = list(metadata, "metadata.", "tags");
 
         const auto runtime = section(top, "runtime");
-        known(runtime, "runtime.", {"mode", "module", "entrypoint", "host_version"});
+        known(runtime, "runtime.", {"mode", "module", "entrypoint", "host_version", "start"});
+        m.start = truth(runtime, "runtime.", "start");
         m.mode = required(runtime, "runtime.", "mode", max_name_bytes);
         if (m.mode == "wasm") {
             m.module = required(runtime, "runtime.", "module", 255, " for wasm");
@@ -88,11 +105,15 @@ private:
         const auto capabilities = section(top, "capabilities");
         known(capabilities, "capabilities.", {"bus", "storage", "timers"});
         const auto bus = section(capabilities, "bus");
-        known(bus, "capabilities.bus.", {"publish", "subscribe", "request"});
+        known(bus, "capabilities.bus.", {"publish", "subscribe", "request", "durable"});
+        m.durable = truth(bus, "capabilities.bus.", "durable");
         m.publish = subjects(bus, "publish");
         m.subscribe = subjects(bus, "subscribe");
         m.request = subjects(bus, "request");
-        if (m.publish.empty() && m.subscribe.empty())
+        read_intents(top);
+        if (m.durable && m.subscribe.empty())
+            fault(bus["durable"], "capabilities.bus.durable keeps what comes on subscribe, where nothing is");
+        if (m.publish.empty() && m.subscribe.empty() && m.intents.empty() && !m.start)
             fault(bus            ? bus
                   : capabilities ? capabilities
                                  : top,
@@ -119,7 +140,7 @@ private:
         const auto limits = section(top, "limits");
         known(limits, "limits.",
               {"wall_ms", "cpu_ms", "memory_mb", "log_lines", "log_kb", "publishes", "publish_kb", "requests",
-               "storage_kb"});
+               "storage_kb", "timers", "http_calls", "http_kb"});
         auto& l = m.limits;
         l.run.wall = milliseconds(number(limits, "wall_ms", 1, 30'000, static_cast<int>(l.run.wall.count())));
         l.run.cpu = milliseconds(number(limits, "cpu_ms", 1, 30'000, static_cast<int>(l.run.cpu.count())));
@@ -132,6 +153,139 @@ private:
         l.requests = number(limits, "requests", 0, 1000, l.requests);
         l.storage_bytes = 1024 * number(limits, "storage_kb", 0, 16 * 1024, l.storage_bytes / 1024);
         l.publish_bytes = 1024 * number(limits, "publish_kb", 0, 16 * 1024, l.publish_bytes / 1024);
+        l.timers = number(limits, "timers", 0, 50, l.timers);
+        l.http_calls = number(limits, "http_calls", 0, 200, l.http_calls);
+        l.http_bytes = 1024 * number(limits, "http_kb", 0, 8 * 1024, l.http_bytes / 1024);
+        read_config(section(top, "config"));
+        read_secrets(member(top, "secrets"));
+        read_http(section(top, "http"));
+    }
+
+    // Its sentences go to the matcher as a document like the user's own; here each is only looked at by itself.
+    void read_intents(const YAML::Node& top) {
+        const auto intents = member(top, "intents");
+        const auto language = text(top, "", "language", max_name_bytes);
+        if (!intents) return;
+        if (!intents.IsSequence()) return fault(intents, "intents is not a list");
+        if (intents.size() > max_list_entries)
+            return fault(intents,
+                         fmt::format("intents has {} entries, the limit is {}", intents.size(), max_list_entries));
+        YAML::Node all;
+        for (const auto& one : intents) {
+            const bool bare = one.IsScalar();
+            if (!bare && !one.IsMap()) {
+                fault(one, "an intent is neither a name nor a map with one");
+                continue;
+            }
+            if (!bare) known(one, "intents.", {"name", "sentences", "confirm"});
+            skill_intent found{.name = bare ? one.Scalar() : text(one, "intents.", "name", max_name_bytes),
+                               .confirm = bare ? std::string() : question(one)};
+            if (!plain_name(found.name)) {
+                fault(one, fmt::format("intents: \"{}\" is not a name of letters, digits, _ and -", found.name));
+                continue;
+            }
+            if (out_.value.find_intent(found.name) != nullptr) {
+                fault(one, fmt::format("intents: {} is there twice", found.name));
+                continue;
+            }
+            const auto sentences = list(one, "intents.", "sentences");
+            for (std::size_t i = 0; i < sentences.size(); ++i)
+                if (auto parsed = intent::parse_template({.text = sentences[i], .where = {}}); !parsed)
+                    fault(one["sentences"][i], fmt::format("intents.sentences: {}", parsed.error().message));
+                else
+                    all["intents"][found.name]["data"][0]["sentences"].push_back(sentences[i]);
+            out_.value.intents.push_back(std::move(found));
+        }
+        if (!all.IsDefined() || all.IsNull()) return;
+        all["language"] = language.empty() ? "en" : language;
+        for (const char* with : {"lists", "expansion_rules"})
+            if (const auto given = section(top, with)) all[with] = given;
+        out_.value.sentences = YAML::Dump(all);
+        if (const auto readable = intent::parse_collection(out_.value.sentences, "intents"); !readable)
+            fault(intents, fmt::format("its sentences cannot be read: {}", readable.error().message));
+    }
+
+    std::string question(const YAML::Node& of) {
+        const auto found = member(of, "confirm");
+        if (!found) return {};
+        if (bool wanted = false; found.IsScalar() && YAML::convert<bool>::decode(found, wanted))
+            return wanted ? "Shall I really do that?" : "";
+        return text(of, "intents.", "confirm", max_text_bytes);
+    }
+
+    void read_config(const YAML::Node& keys) {
+        if (!keys || !keys.IsMap()) return;
+        for (const auto& one : keys) {
+            config_key key{.name = one.first.IsScalar() ? one.first.Scalar() : std::string()};
+            const auto prefix = fmt::format("config.{}.", key.name);
+            if (!plain_name(key.name))
+                fault(one.first, fmt::format("config: \"{}\" is not a name of letters, digits, _ and -", key.name));
+            if (!one.second.IsMap()) {
+                fault(one.second, fmt::format("config.{} is not a map with a type", key.name));
+                continue;
+            }
+            known(one.second, prefix, {"type", "required", "default", "min", "max", "one_of", "description"});
+            const auto type = text(one.second, prefix, "type", max_name_bytes);
+            const auto at = std::ranges::find(config_types, type);
+            if (at == config_types.end()) {
+                fault(one.second,
+                      fmt::format("{}type is \"{}\": text, integer, number, boolean and list are there", prefix, type));
+                continue;
+            }
+            key.type = static_cast<config_key::kind>(at - config_types.begin());
+            key.required = truth(one.second, prefix, "required");
+            for (auto [name, bound] : {std::pair{"min", &key.least}, std::pair{"max", &key.most}})
+                if (const auto given = member(one.second, name); given && !YAML::convert<double>::decode(given, *bound))
+                    fault(given, fmt::format("{}{} is not a number", prefix, name));
+            key.one_of = list(one.second, prefix, "one_of");
+            if (const auto fallback = member(one.second, "default")) {
+                auto value = config_value(key, fallback);
+                if (value)
+                    key.fallback = std::move(*value);
+                else
+                    fault(fallback, fmt::format("{}default {}", prefix, value.error().message));
+            }
+            out_.value.config.push_back(std::move(key));
+        }
+    }
+
+    void read_secrets(const YAML::Node& names) {
+        if (!names) return;
+        if (!names.IsMap() && !names.IsSequence()) return fault(names, "secrets is not a map of names");
+        for (std::size_t i = 0; names.IsSequence() && i < names.size(); ++i) add_secret(names[i]);
+        if (!names.IsMap()) return;
+        for (const auto& one : names) add_secret(one.first);
+    }
+    void add_secret(const YAML::Node& name) {
+        if (!name.IsScalar() || !plain_name(name.Scalar()))
+            return fault(name, "secrets: a name has letters, digits, _ and -");
+        out_.value.secrets.push_back(name.Scalar());
+    }
+
+    void read_http(const YAML::Node& http) {
+        known(http, "http.", {"allow"});
+        const auto allow = member(http, "allow");
+        if (!allow) return;
+        if (!allow.IsSequence()) return fault(allow, "http.allow is not a list");
+        for (const auto& one : allow) {
+            http_entry entry;
+            if (one.IsScalar()) {
+                entry.url = one.Scalar();
+            } else if (one.IsMap()) {
+                known(one, "http.allow.", {"url", "private"});
+                entry.url = text(one, "http.allow.", "url", max_text_bytes);
+                entry.private_too = truth(one, "http.allow.", "private");
+            }
+            if (const auto key = config_reference(entry.url); !key.empty()) {
+                if (out_.value.find_config(key) == nullptr)
+                    fault(one, fmt::format("http.allow: there is no config.{}", key));
+            } else if (auto grant = parse_grant(entry.url, entry.private_too); !grant) {
+                fault(one, fmt::format("http.allow: {}", grant.error().message));
+            }
+            out_.value.http.push_back(std::move(entry));
+        }
+        if (!out_.value.http.empty() && !out_.value.permits(permission::http))
+            warn(allow, "http.allow has no effect without the permission http:call");
     }
 
     static YAML::Node member(const YAML::Node& map, const char* name) {
@@ -263,7 +417,18 @@ bool manifest::may_request(std::string_view subject) const {
 }
 
 bool manifest::grants(std::string_view need) const {
-    return need.empty() || permits(need) || (need == capability::storage && storage);
+    return need.empty() || permits(need) || (need == capability::storage && storage) ||
+           (need == capability::timers && timers);
+}
+
+const skill_intent* manifest::find_intent(std::string_view name_of) const {
+    const auto found = std::ranges::find(intents, name_of, &skill_intent::name);
+    return found == intents.end() ? nullptr : &*found;
+}
+
+const config_key* manifest::find_config(std::string_view name_of) const {
+    const auto found = std::ranges::find(config, name_of, &config_key::name);
+    return found == config.end() ? nullptr : &*found;
 }
 
 std::string remark::at(std::string_view file) const {

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +28,32 @@ struct skill_limits {
     int publish_bytes = 1024 * 1024;
     int requests = 20;
     int storage_bytes = 1024 * 1024;  // of all its values together
+    int timers = 20;                  // of the skill, not of one invocation
+    int http_calls = 20;
+    int http_bytes = 1024 * 1024;  // sent and received
+};
+
+// An intent that the skill answers for.
+struct skill_intent {
+    std::string name;
+    std::string confirm;  // what is asked first, with {slot} for what was said; empty: nothing is asked
+};
+
+// One value that whoever runs the skill may set.
+struct config_key {
+    enum class kind : std::uint8_t { text, integer, number, boolean, list };
+    std::string name;
+    kind type = kind::text;
+    bool required = false;
+    std::optional<std::string> fallback;  // as text; a list as JSON
+    double least = std::numeric_limits<double>::lowest(), most = std::numeric_limits<double>::max();
+    std::vector<std::string> one_of;
+};
+
+// Where the skill may send HTTP requests, as the manifest has it.
+struct http_entry {
+    std::string url;           // scheme://host[:port][/path], or {{config:KEY}}
+    bool private_too = false;  // a name that leads to an address inside the house
 };
 
 struct manifest {
@@ -35,7 +63,14 @@ struct manifest {
     std::string mode, module, entrypoint, host_version;
 
     std::vector<std::string> publish, subscribe, request;  // subjects; those to publish to and ask may be patterns
+    bool durable = false;                                  // what comes on `subscribe` is kept until it was worked on
     bool storage = false, timers = false;
+    bool start = false;  // an invocation when it is loaded
+    std::vector<skill_intent> intents;
+    std::string sentences;  // how they are asked for: a document of the sentence collection's layout; empty: none
+    std::vector<http_entry> http;
+    std::vector<config_key> config;
+    std::vector<std::string> secrets;
     std::vector<std::string> permissions;
     bool voice = false, display = false, automations = false;
     skill_limits limits;
@@ -44,6 +79,9 @@ struct manifest {
     bool may_publish(std::string_view subject) const;  // has bus:publish, and the subject is one of publish
     bool may_request(std::string_view subject) const;  // has bus:request, and the subject is one of request
     bool grants(std::string_view need) const;          // a permission, or a capability by its path in the file
+
+    const skill_intent* find_intent(std::string_view name) const;  // null when it is none of the skill's
+    const config_key* find_config(std::string_view name) const;
 };
 
 // One thing that is wrong, or that has no effect.

@@ -1,10 +1,11 @@
-// The skills of a node: found in a folder, subscribed on the bus, run when a message comes.
+// The skills of a node: found in a folder, subscribed on the bus, run when something is theirs to do.
 //
-// start() loads every skill.yaml below the folder; one that cannot be loaded is said and left out. A message on a
-// subject of a skill is an invocation: it waits in the skill's own bounded queue until one of the service's threads is
-// free, so that a skill that is slow or flooded delays no other. One that fails again and again is suspended, which
-// `skill.failed` says, and tried again later. What skills do is recorded in the event store. Every function may be
-// called from any thread.
+// start() loads every skill.yaml below the folder, and from then on what is changed there: a version that loads and
+// passes its self-test takes over, one that does not leaves the one before in place. A message on a subject of a skill,
+// an intent that it declares, a timer of its own is an invocation: it waits in the skill's own bounded queue until one
+// of the service's threads is free, so that a skill that is slow or flooded delays no other. One that fails again and
+// again is suspended, which `skill.failed` says, and tried again later. What skills do is recorded in the event store.
+// Every function may be called from any thread but a handler of the bus; those that load wait for each other.
 #pragma once
 
 #include <cstdint>
@@ -35,11 +36,14 @@ struct service_options {
     std::vector<trusted_key> trusted;
     fs::path cache;  // of compiled modules
     fs::path file;   // the node's SQLite file, for what skills keep
+    fs::path data;   // the node's folder: their configuration, secrets, timers and sentences are in skills/ below it
+    fs::path http_certificates;  // trusted beside the system's; empty: none
     int max_concurrency = 4;
     std::string audit_privacy_scope = "local";
     std::size_t queued_per_skill = 256;
     int failures_to_suspend = 5;                                         // in a row
     milliseconds first_suspension{10'000}, longest_suspension{600'000};  // it doubles from one to the next
+    milliseconds declare_every{5000};
 };
 
 struct service_parts {
@@ -53,10 +57,15 @@ struct service_parts {
 struct skill_status {
     std::string name, version;
     fs::path folder;
-    std::string state;      // ready, suspended, refused
+    std::string state;      // ready, suspended, disabled, refused
     std::string signed_by;  // the key, and whose it is; empty when it is not signed
     std::string error;      // why it was refused, or what failed last
-    std::uint64_t invocations = 0, failures = 0, dropped = 0;
+    std::vector<std::string> intents{};
+    std::uint64_t invocations = 0, failures = 0, dropped = 0, denied = 0;
+    std::size_t waiting = 0;
+    int running = 0;
+    microseconds cpu{}, wall{};    // of all its invocations together
+    std::size_t memory_bytes = 0;  // the most that one of them had
 };
 
 class service {
@@ -67,6 +76,23 @@ public:
     virtual ~service() = default;
 
     virtual std::vector<skill_status> list() const = 0;  // by name
+
+    // Takes up what changed in the folder now.
+    virtual void rescan() = 0;
+    // Loads a skill anew although nothing changed; what keeps it from that. not_found when there is none.
+    virtual result<void> reload(const std::string& name) = 0;
+    // One that is disabled stays where it is and gets nothing to do, also after a restart.
+    virtual result<void> enable(const std::string& name, bool enabled) = 0;
+    // Takes a folder over into the skills' own, in place of the version that is there. Answers its name.
+    virtual result<std::string> install(const fs::path& from) = 0;
+    // Deletes its folder and its timers; what it keeps, its configuration and its secrets stay.
+    virtual result<void> remove(const std::string& name) = 0;
 };
+
+// What a skill did last, oldest first, as JSON.
+result<std::string> recorded(store::event_store& in, const std::string& skill, std::size_t most);
+
+// The manifest's sentences of every loaded skill: a folder of files for the matcher.
+inline fs::path sentences_folder(const fs::path& data) { return data / "skills" / "sentences"; }
 
 }  // namespace loqa::skills

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -378,6 +380,50 @@ TEST(EngineWithoutPool, WorksAsWell) {
 }
 
 #endif
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+std::size_t resident_bytes() {
+    std::ifstream statm("/proc/self/statm");
+    std::size_t all = 0, resident = 0;
+    statm >> all >> resident;
+    return resident * 4096;
+}
+
+TEST_F(Engine, MemoryIsFlatAfterAHundredThousandInvocations) {
+    const auto code = load(R"((module (import "host" "say" (func $say (param i32 i32)))
+      (memory (export "memory") 4) (data (i32.const 0) "hello")
+      (func (export "run") (i32.store (i32.const 200000) (i32.const 7)) (call $say (i32.const 0) (i32.const 5)))))");
+    const auto run = [&](int times) {
+        for (int i = 0; i < times; ++i) {
+            heard to;
+            usage used;
+            ASSERT_TRUE(
+                code->run({.entrypoint = "run", .environment = {}, .limits = {}, .context = &to, .stop = {}}, used));
+        }
+    };
+    run(2000);
+    const auto before = resident_bytes();
+    run(100'000);
+    EXPECT_LT(resident_bytes(), before + mebibyte);
+}
+#endif
+
+TEST_F(Engine, ATableGrowsToItsLimitAndNoFarther) {
+    const auto code = load(R"((module (import "host" "say" (func $say (param i32 i32)))
+      (memory (export "memory") 1) (table $t 1 funcref)
+      (func (export "run")
+        (loop $l (br_if $l (i32.ne (table.grow $t (ref.null func) (i32.const 1000)) (i32.const -1))))
+        (i32.store (i32.const 0) (table.size $t))
+        (call $say (i32.const 0) (i32.const 4)))))");
+    heard to;
+    usage used;
+    ASSERT_TRUE(code->run({.entrypoint = "run", .environment = {}, .limits = {}, .context = &to, .stop = {}}, used));
+    ASSERT_EQ(to.said.size(), 1U);
+    std::uint32_t size = 0;
+    std::memcpy(&size, to.said[0].data(), sizeof size);
+    EXPECT_LE(size, run_limits{}.table_elements);
+    EXPECT_GE(size, run_limits{}.table_elements / 2);
+}
 
 }  // namespace
 }  // namespace loqa::skills
