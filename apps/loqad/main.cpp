@@ -113,7 +113,8 @@ public:
                                                 .tracer = frame.tracer(),
                                                 .metrics = frame.metrics(),
                                                 .log = frame.log(),
-                                                .home = made->answers_.get()},
+                                                .home = made->answers_.get(),
+                                                .taken_over = made->taken_over()},
                                                *made->sentences_);
         if (!session) return fail(std::move(session));
         made->session_ = std::move(*session);
@@ -124,7 +125,8 @@ public:
                                                                        .bus = frame.bus(),
                                                                        .store = *made->store_,
                                                                        .metrics = frame.metrics(),
-                                                                       .log = frame.log()});
+                                                                       .log = frame.log(),
+                                                                       .claimed = &made->claims_});
             if (!skills) return fail(std::move(skills));
             made->skills_ = std::move(*skills);
             auto control = skills::control::start(*made->skills_, frame.bus(), *made->store_, frame.log());
@@ -166,6 +168,10 @@ public:
     std::string detail() const override { return web_->url(); }
 
 private:
+    std::function<bool(std::string_view)> taken_over() const {
+        return [this](std::string_view subject) { return claims_.has(subject); };
+    }
+
     static http::readiness readiness(const session::service& session) {
         const auto now = session.readiness();
         http::readiness shown{.ready = now.ready};
@@ -201,7 +207,8 @@ private:
         auto home = house::simulated_home::open(settings.event_store.path, whole_home(), frame.clock(), frame.log());
         if (!home) return fail(std::move(home));
         home_ = std::move(*home);
-        auto bus = session::home_service::start(*home_, frame.bus(), frame.clock(), frame.log(), frame.metrics());
+        auto bus = session::home_service::start(*home_, frame.bus(), frame.clock(), frame.log(), frame.metrics(),
+                                                taken_over());
         if (!bus) return fail(std::move(bus));
         home_bus_ = std::move(*bus);
 
@@ -252,6 +259,7 @@ private:
         return {};
     }
 
+    skills::claims claims_;
     std::unique_ptr<store::event_store> store_;
     std::unique_ptr<timers::timer_service> timers_;
     std::mutex building_;

@@ -85,6 +85,7 @@ std::vector<std::string> conductor::broadcast_subjects() {
 std::string conductor::own_subject() const { return actor_.handlers().inbox(); }
 
 void conductor::handle(const bus::message& m) {
+    if (with_.taken_over && with_.taken_over(m.subject)) return;
     if (m.subject == subject::stt_final) return on_final(m);
     if (m.subject == subject::stt_ahead) return on_ahead(m);
     if (m.subject == subject::stt_started) return on_speech_started(m);

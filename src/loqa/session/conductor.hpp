@@ -10,6 +10,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -65,7 +66,8 @@ public:
         telemetry::tracer& tracer;
         telemetry::metrics& metrics;
         telemetry::logger log;
-        house_answers* home = nullptr;  // null: nothing answers for things
+        house_answers* home = nullptr;                               // null: nothing answers for things
+        std::function<bool(std::string_view subject)> taken_over{};  // by somebody who answers it instead
     };
     // The interpreter of the moment is asked for each sentence.
     conductor(conductor_config config, parts with, const intent::live_interpreter& sentences);

@@ -122,8 +122,10 @@ home_service::home_service(house::simulated_home& home, bus::connection& bus, co
 
 result<std::unique_ptr<home_service>> home_service::start(house::simulated_home& home, bus::connection& bus,
                                                           const clock& clock, telemetry::logger log,
-                                                          telemetry::metrics& metrics) {
+                                                          telemetry::metrics& metrics,
+                                                          std::function<bool(std::string_view)> taken_over) {
     std::unique_ptr<home_service> made(new home_service(home, bus, clock, std::move(log), metrics));
+    made->taken_over_ = std::move(taken_over);
     home.tell([s = made.get()](const std::vector<intent::entity>& changed) {
         for (const auto& one : changed) s->publish(subject::home_state, house::to_json(one));
     });
@@ -182,6 +184,7 @@ std::string home_service::act(const std::string& payload) {
 }
 
 void home_service::on_command(const bus::message& m) {
+    if (taken_over_ && taken_over_(m.subject)) return;
     const auto asked = protocol::decode<protocol::home_command>(m.payload);
     if (!asked) {
         unreadable_count_.add();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -22,7 +23,8 @@ class home_service {
 public:
     static result<std::unique_ptr<home_service>> start(house::simulated_home& home, bus::connection& bus,
                                                        const clock& clock, telemetry::logger log,
-                                                       telemetry::metrics& metrics);
+                                                       telemetry::metrics& metrics,
+                                                       std::function<bool(std::string_view)> taken_over = {});
     ~home_service();
 
     // The home is built of other things than before, or the sentences are others: each counts its revisions.
@@ -39,6 +41,7 @@ private:
     void announce();
 
     house::simulated_home& home_;
+    std::function<bool(std::string_view subject)> taken_over_;  // by somebody who answers it instead
     bus::connection& bus_;
     const clock& clock_;
     const telemetry::logger log_;

@@ -434,6 +434,7 @@ private:
             skills_.erase(found);
             loaded_.set(static_cast<double>(skills_.size()));
         }
+        if (parts_.claimed != nullptr) parts_.claimed->set(gone->name, {});
         gone->subscriptions.clear();
         gone->durable.reset();
         const auto why = fail(errc::unavailable, "the skill is not there any more").error();
@@ -467,6 +468,7 @@ private:
                 parts_.log.warn(done.error(), {{"skill", one.name}});
         }
         std::erase_if(one.subscriptions, [&](const auto& known) { return !wanted.contains(known.first); });
+        if (parts_.claimed != nullptr) parts_.claimed->set(one.name, made.about.subscribe);
         const auto kept = made.about.durable ? subjects : std::vector<std::string>();
         if (kept == one.durable_subjects) return;
         one.durable.reset();
@@ -831,13 +833,15 @@ private:
         denied_.add(static_cast<double>(reach.denied));
         if (done) {
             completed_.add();
-            tell("skill.invoke.complete", {{"duration_ms", ms}, {"cpu_us", used.cpu.count()}});
+            tell("skill.invoke.complete",
+                 {{"duration_ms", ms}, {"cpu_us", used.cpu.count()}, {"memory_bytes", used.memory_bytes}});
             return std::nullopt;
         }
         failed_.add();
         json told = {{"error", done.error().message},
                      {"code", to_string(done.error().code)},
                      {"duration_ms", ms},
+                     {"cpu_us", used.cpu.count()},
                      {"memory_bytes", used.memory_bytes}};
         if (!used.output.empty()) told["output"] = used.output;
         tell("skill.invoke.error", told);

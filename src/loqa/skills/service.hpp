@@ -17,6 +17,7 @@
 #include "loqa/base/files.hpp"
 #include "loqa/base/result.hpp"
 #include "loqa/bus/connection.hpp"
+#include "loqa/skills/claims.hpp"
 #include "loqa/skills/signature.hpp"
 #include "loqa/store/event_store.hpp"
 #include "loqa/telemetry/log.hpp"
@@ -52,6 +53,7 @@ struct service_parts {
     store::event_store& store;
     telemetry::metrics& metrics;
     telemetry::logger log;
+    claims* claimed = nullptr;  // null: nobody wants to know
 };
 
 struct skill_status {
