@@ -19,7 +19,8 @@ run: build/build.ninja  ## ask a question by voice and hear the answer; stays up
 	@cmake --build --preset release -j $(JOBS) --target apps/all
 	@ONCE=$(ONCE) scripts/run.sh
 
-build: build/build.ninja  ## all binaries and tests; the binaries stand in build/bin/
+build: build/build.ninja  ## all binaries, skills and tests, in build/bin/, build/skills/ and build/tests/
+	@[ -e build/skills/timer/timer.wasm ] || cmake --preset release -DLOQA_CACHE_DIR=$(LOQA_CACHE_DIR) >/dev/null
 	@cmake --build --preset release -j $(JOBS)
 
 build/build.ninja: | setup

@@ -8,10 +8,13 @@ usage() {
 Usage: scripts/setup.sh [--check] [GROUP…]
 
 Groups:  build    all that \`make run\` needs: compiler, libraries, engines, speech models (the default)
-         test     what \`make test\` needs besides: other voices, recordings, pytest, Prometheus, clang to fuzz and for skills
+         test     what \`make test\` needs besides: other voices, recordings, pytest, Prometheus, what fuzzing and skills need
+         skills   clang for WebAssembly: the skills that ship, and those of your own
          lint     clang-format and clang-tidy
          all      all of these
          whisper  only when asked for: whisper.cpp, built here, and its model whisper-tiny-en (docs/engines.md)
+         homeassistant  only when asked for: a Home Assistant for the slow tests to talk to
+         rust     only when asked for: Rust for WebAssembly, for the skill in Rust
 
   --check  only say what is missing; exit code 1 if anything is
 
@@ -28,12 +31,18 @@ build_packages=(
     libbenchmark-dev libgmock-dev libgtest-dev
     libespeak-ng1 espeak-ng-data
 )
+skills_packages=(
+    "clang-19|clang-18" "lld-19|lld-18" wasi-libc "libclang-rt-19-dev-wasm32|libclang-rt-18-dev-wasm32"
+    "libc++-19-dev-wasm32|libc++-18-dev-wasm32" "libc++abi-19-dev-wasm32|libc++abi-18-dev-wasm32"
+)
 test_packages=(
-    espeak-ng flite git minisign pocketsphinx-testdata sox "clang-19|clang-18" "libclang-rt-19-dev|libclang-rt-18-dev"
-    "lld-19|lld-18" "libclang-rt-19-dev-wasm32|libclang-rt-18-dev-wasm32" wasi-libc
+    espeak-ng flite git minisign pocketsphinx-testdata sox "libclang-rt-19-dev|libclang-rt-18-dev"
+    "${skills_packages[@]}"
 )
 lint_packages=("clang-format-19|clang-format-18" "clang-tidy-19|clang-tidy-18")
 whisper_packages=(g++ cmake ninja-build python3 python3-venv nlohmann-json3-dev)
+homeassistant_packages=(python3 python3-venv)
+rust_packages=(rustc libstd-rust-dev-wasm32 "lld-19|lld-18")
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${LOQA_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/loqa}
@@ -41,6 +50,8 @@ venv=$cache/venv
 prometheus=$cache/tools/prometheus
 whisper=$cache/engines/whisper
 requirements=$root/scripts/requirements-tools.txt
+homeassistant=$cache/tools/homeassistant
+homeassistant_requirements=$root/scripts/requirements-homeassistant.txt
 assets=("$root/scripts/models.py" --manifest "$root/scripts/engines.json" --manifest "$root/share/models.json")
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -230,6 +241,29 @@ install_test_tools() {
     sha256sum <"$requirements" >"$venv/.tools"
 }
 
+#── Home Assistant: a venv of its own, of exactly the packages that are listed ────────────────────────────────────────────
+
+homeassistant_stamp() { { readlink -f /usr/bin/python3 && cat "$homeassistant_requirements"; } | sha256sum; }
+
+has_homeassistant() { [[ -x $homeassistant/bin/hass && "$(cat "$homeassistant/.made-of" 2>/dev/null)" == "$(homeassistant_stamp)" ]]; }
+
+install_homeassistant() {
+    local version
+    version=$(/usr/bin/python3 -c 'import platform, sys; print("%d.%d" % sys.version_info[:2], platform.machine())')
+    [[ $version == "3.11 x86_64" ]] || die "the pinned Home Assistant is for Python 3.11 on x86_64, and this is $version" \
+        "The test that wants it is left out."
+    say "fetching its packages, about a minute and 700 MB"
+    rm -rf "$homeassistant"
+    /usr/bin/python3 -m venv "$homeassistant" || die "python3 -m venv failed" "Is the package python3-venv whole? Its own words are above."
+    # Four of them are sources without compiled parts, built with the venv's own setuptools.
+    timeout 900 "$homeassistant/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-cache-dir \
+        --require-hashes --no-deps --no-build-isolation -r "$homeassistant_requirements" 2>"$cache/homeassistant.log" || {
+        tail -n 5 "$cache/homeassistant.log" >&2
+        die "pip could not install Home Assistant" "Its whole output is in $cache/homeassistant.log. Check the network, then run scripts/setup.sh homeassistant again."
+    }
+    homeassistant_stamp >"$homeassistant/.made-of"
+}
+
 #── What is missing, and the steps that mend it ───────────────────────────────────────────────────────────────────────────
 
 check_only=
@@ -237,7 +271,7 @@ groups=()
 for argument; do
     case $argument in
         --check) check_only=1 ;;
-        build | test | lint | whisper) groups+=("$argument") ;;
+        build | test | skills | lint | whisper | homeassistant | rust) groups+=("$argument") ;;
         all) groups+=(build test lint) ;;
         -h | --help) usage && exit ;;
         *) usage >&2 && exit 2 ;;
@@ -264,6 +298,9 @@ find_missing() { # sets steps and packages
         [[ -x /usr/bin/python3 ]] && has_venv || [[ " ${steps[*]} " == *" pip "* ]] || steps+=("pip")
         has_whisper || steps+=("whisper.cpp")
         [[ -x /usr/bin/python3 ]] && "$root/scripts/models.py" missing whisper-tiny-en >/dev/null || steps+=("Whisper's model")
+    fi
+    if wants homeassistant; then
+        has_homeassistant || steps+=("Home Assistant")
     fi
     if wants test; then
         has_test_tools || steps+=("test tools")
@@ -302,6 +339,7 @@ for step in "${steps[@]}"; do
         "engines and models") "${assets[@]}" pull ;;
         "whisper.cpp") install_whisper ;;
         "Whisper's model") "$root/scripts/models.py" pull whisper-tiny-en ;;
+        "Home Assistant") install_homeassistant ;;
         "test tools") install_test_tools ;;
         "Prometheus") install_prometheus ;;
     esac

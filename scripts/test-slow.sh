@@ -21,6 +21,8 @@ sanitized() { # preset
 
 slow_system_tests() {
     local code=0
+    # Without these their tests are left out, and say so.
+    scripts/setup.sh homeassistant rust || true
     "$LOQA_CACHE_DIR/venv/bin/python" -m pytest -c tests/pytest.ini tests -m slow || code=$?
     ((code == 5)) && echo "no test is marked slow" && code=0
     return $code

@@ -235,7 +235,7 @@ std::string fish(const command& root, const std::string& program) {
 
 std::string completion_script(const CLI::App& app, const std::string& shell) {
     const auto root = read(app, {});
-    const auto program = app.get_name();
+    const auto& program = app.get_name();
     if (shell == "bash") return bash(root, program);
     if (shell == "zsh") return zsh(root, program);
     if (shell == "fish") return fish(root, program);
