@@ -289,9 +289,9 @@ private:
         const auto digits = rest_.substr(0, end);
         std::int64_t n = 0;
         double real = 0;
-        if (whole ? std::from_chars(digits.data(), digits.data() + end, n).ec != std::errc{}
-                  : std::from_chars(digits.data(), digits.data() + end, real).ec != std::errc{})
-            return wrong();
+        const auto *begin = digits.data(), *last = digits.data() + digits.size();
+        const auto read = whole ? std::from_chars(begin, last, n) : std::from_chars(begin, last, real);
+        if (read.ec != std::errc{}) return wrong();
         made->what = whole ? value(n) : value(real);
         rest_.remove_prefix(end);
         return made;
@@ -480,15 +480,12 @@ private:
             expression_reader read(rest);
             one.names.push_back(read.name());
             if (read.take(".")) one.names.push_back(read.name());
-            if (read.failed()) {
-                why_ = not_understood(rest);
-            } else if (read.take("=")) {
+            if (!read.failed() && read.take("="))
                 one.first = expression_of(read.rest());
-            } else if (read.rest().empty()) {
+            else if (!read.failed() && read.rest().empty())
                 one.bodies[0] = body({"endset"}, ended_by);
-            } else {
+            else
                 why_ = not_understood(rest);
-            }
             return out.push_back(std::move(one));
         }
         if (word == "macro") {
