@@ -46,7 +46,7 @@ manifest about() {
     manifest out;
     out.name = "bench";
     out.permissions = {std::string(permission::bus_publish)};
-    out.publish = {"test.out"};
+    out.publish = {"test.out", "skill.timer.status", "example.greeted"};
     return out;
 }
 
@@ -55,20 +55,30 @@ double percentile(std::vector<double> of, double share) {
     return of.empty() ? 0 : of[static_cast<std::size_t>(share * static_cast<double>(of.size() - 1))];
 }
 
-void invoke(benchmark::State& state, std::string_view text) {
+// Timers that are taken note of and nothing more: the disk is measured elsewhere.
+class no_timers final : public guest_timers {
+public:
+    result<void> set(std::string_view, milliseconds, std::string_view) override { return {}; }
+    result<void> cancel(std::string_view) override { return {}; }
+    result<std::string> list() const override { return "[]"; }
+};
+
+void invoke_module(benchmark::State& state, const std::string& wasm) {
     static std::mutex loading;
     std::shared_ptr<const program> code;
     {
         std::lock_guard lock(loading);
-        code = shared_engine().load(assemble(text).value()).value();
+        code = shared_engine().load(wasm).value();
     }
     const auto skill = about();
+    no_timers timers;
     std::size_t told = 0;
     std::vector<double> each;
     for (auto _ : state) {
         const auto began = std::chrono::steady_clock::now();
         const std::pair<std::string_view, std::string> environment[] = {
             {"LOQA_SKILL_NAME", "bench"},
+            {"LOQA_EVENT_KIND", "message"},
             {"LOQA_EVENT_SUBJECT", "skill.timer.start"},
             {"LOQA_EVENT_PAYLOAD", R"({"duration_ms":60000,"label":"tea"})"},
             {"LOQA_INVOCATION_ID", "0b7c8e8e-1111-4222-8333-444455556666"},
@@ -76,6 +86,7 @@ void invoke(benchmark::State& state, std::string_view text) {
         invocation reach{.skill = skill,
                          .publish = [](std::string_view, std::string_view) { return result<void>(); },
                          .audit = [&](std::string_view, std::string_view members) { told += members.size(); }};
+        reach.timers = &timers;
         usage used;
         const auto done = code->run(
             {.entrypoint = "run", .environment = environment, .limits = {}, .context = &reach, .stop = {}}, used);
@@ -87,6 +98,15 @@ void invoke(benchmark::State& state, std::string_view text) {
     state.counters["p50_us"] = per_thread(percentile(each, 0.5), per_thread::kAvgThreads);
     state.counters["p99_us"] = per_thread(percentile(each, 0.99), per_thread::kAvgThreads);
     state.SetItemsProcessed(state.iterations());
+}
+
+void invoke(benchmark::State& state, std::string_view text) { invoke_module(state, assemble(text).value()); }
+
+// Skills as they are built: the timer that ships, and the example in Go where somebody built it.
+void invoke_file(benchmark::State& state, const char* file) {
+    const auto wasm = read_file(executable_folder() / ".." / file, max_module_bytes);
+    if (!wasm) return state.SkipWithError(wasm.error().message.c_str());
+    invoke_module(state, *wasm);
 }
 
 void load_from_the_cache(benchmark::State& state) {
@@ -226,6 +246,8 @@ BENCHMARK(bus_to_bus)->Iterations(3000)->UseRealTime();
 BENCHMARK(memory_per_skill)->Iterations(1);
 BENCHMARK_CAPTURE(invoke, empty_module, nothing)->Threads(1)->Threads(2)->UseRealTime();
 BENCHMARK_CAPTURE(invoke, answering_module, answering)->Threads(1)->Threads(2)->UseRealTime();
+BENCHMARK_CAPTURE(invoke_file, timer_skill, "skills/timer/timer.wasm")->Threads(1)->Threads(2)->UseRealTime();
+BENCHMARK_CAPTURE(invoke_file, go_module, "../skills/examples/go/build/greeter.wasm")->UseRealTime();
 BENCHMARK(load_from_the_cache);
 
 }  // namespace
