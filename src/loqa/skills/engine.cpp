@@ -696,12 +696,6 @@ private:
 
 }  // namespace
 
-std::string_view module_facts::type_of_export(std::string_view name) const {
-    for (const auto& [exported, type] : exports)
-        if (exported == name) return type;
-    return {};
-}
-
 result<std::unique_ptr<engine>> engine::start(engine_options with, std::span<const host_function> functions,
                                               telemetry::logger log) {
     if (!with.cache.empty())
