@@ -248,6 +248,7 @@ void matcher::for_each_word(const std::function<void(std::u32string_view, bool)>
     for (const auto& [word, index] : impl_->code.vocabulary) found(word, index.number);
 }
 
+const program& matcher::code() const { return impl_->code; }
 const matcher::statistics& matcher::stats() const { return impl_->stats; }
 const std::string& matcher::language() const { return impl_->code.language; }
 

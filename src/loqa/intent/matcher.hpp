@@ -95,6 +95,8 @@ struct compile_options {
     std::size_t max_depth = 32;
 };
 
+struct program;
+
 class matcher {
 public:
     // Refuses, with file and template, what cannot be compiled: syntax errors, rules that refer to themselves,
@@ -128,8 +130,10 @@ public:
     const std::string& language() const;
 
 private:
+    friend class follower;
     struct impl;
     explicit matcher(std::unique_ptr<impl> parts);
+    const program& code() const;
     std::unique_ptr<impl> impl_;
 };
 

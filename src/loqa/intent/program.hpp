@@ -63,6 +63,14 @@ public:
     template <class Found>
     void continuations(std::u32string_view text, std::size_t begin, std::size_t limit, Found&& found) const;
 
+    // Letter by letter: from the root, 0, to the cell behind one more letter; none where no entry goes on so.
+    std::uint32_t next(std::uint32_t cell_index, char32_t letter) const {
+        std::uint32_t at = cells_[cell_index].child;
+        while (at != none && cells_[at].c < letter) at = cells_[at].sibling;
+        return at != none && cells_[at].c == letter ? at : none;
+    }
+    bool ends(std::uint32_t cell_index) const { return cells_[cell_index].count > 0; }
+
     std::size_t bytes() const { return cells_.capacity() * sizeof(cell) + values_.capacity() * sizeof(std::uint32_t); }
     bool empty() const { return values_.empty(); }
 

@@ -23,7 +23,7 @@ struct shape_info;
 struct status;  // null is success
 struct value;
 
-enum class element : int { undefined = 0, float32 = 1, int64 = 7 };
+enum class element : int { undefined = 0, float32 = 1, int64 = 7, boolean = 9 };
 enum class log_level : int { verbose, info, warning, error, fatal };
 enum class allocator_type : int { device = 0, arena = 1 };
 enum class memory_type : int { standard = 0 };

@@ -22,7 +22,7 @@ namespace loqa::onnx {
 // A dense tensor in row-major order. An empty shape is a scalar.
 struct tensor {
     std::vector<std::int64_t> shape;
-    std::variant<std::vector<float>, std::vector<std::int64_t>> values;
+    std::variant<std::vector<float>, std::vector<std::int64_t>, std::vector<std::uint8_t>> values;  // bytes: truths
 
     // Empty when the tensor holds the other type.
     std::span<const float> floats() const;

@@ -185,9 +185,14 @@ private:
             [&]<class T>(const std::vector<T>& v) -> result<void> {
                 if (v.size() != wanted)
                     return fail(errc::internal, "a tensor of {} values has a shape of {}", v.size(), wanted);
-                constexpr auto type = std::is_same_v<T, float> ? abi::element::float32 : abi::element::int64;
-                return all({api_(abi::create_tensor_over, memory_.get(), const_cast<T*>(v.data()), v.size() * sizeof(T),
-                                 t.shape.data(), t.shape.size(), type, value.out())});
+                constexpr auto type = std::is_same_v<T, float>          ? abi::element::float32
+                                      : std::is_same_v<T, std::int64_t> ? abi::element::int64
+                                                                        : abi::element::boolean;
+                // Nothing at all has to stand somewhere, too.
+                static const T nothing{};
+                auto* data = const_cast<T*>(v.empty() ? &nothing : v.data());
+                return all({api_(abi::create_tensor_over, memory_.get(), data, v.size() * sizeof(T), t.shape.data(),
+                                 t.shape.size(), type, value.out())});
             },
             t.values);
     }

@@ -1,0 +1,69 @@
+#include "loqa/intent/follower.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "house.hpp"
+
+namespace loqa::intent {
+namespace {
+
+follower house_follower(std::size_t most_states = 50'000) { return follower(testing_house::compiled(), most_states); }
+
+struct followed {
+    std::string_view text;
+    enum { whole, goes_on, neither } becomes;
+};
+std::ostream& operator<<(std::ostream& out, const followed& c) { return out << '"' << c.text << '"'; }
+class Follower : public testing::TestWithParam<followed> {};
+
+TEST_P(Follower, KnowsWhetherASentenceEndsOrGoesOn) {
+    auto sentences = house_follower();
+    const auto reached = sentences.step(sentences.start(), GetParam().text);
+    EXPECT_EQ(reached != follower::dead, GetParam().becomes != followed::neither);
+    EXPECT_EQ(sentences.whole(reached), GetParam().becomes == followed::whole);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sentences, Follower,
+                         testing::Values(followed{"", followed::goes_on}, followed{"tur", followed::goes_on},
+                                         followed{"turn on the kitchen li", followed::goes_on},
+                                         followed{"turn on the kitchen lights", followed::whole},
+                                         followed{" Turn on the Kitchen lights ", followed::whole},
+                                         followed{"turn on the kitchen  lights", followed::whole},
+                                         followed{"turn on the kitchenlights", followed::neither},
+                                         followed{"turnon the kitchen lights", followed::neither},
+                                         followed{"turn on the kitchen lamb", followed::neither},
+                                         followed{"turn on the kitchen lights and", followed::neither},
+                                         followed{"xylo", followed::neither}));
+
+TEST(FollowerStates, EverySentenceThatTheMatcherTakesWithoutFreeTextIsFollowed) {
+    const auto matcher = testing_house::compiled();
+    follower sentences(matcher);
+    int tried = 0;
+    for (const std::string_view verb : {"turn on", "turn off", "switch on", "open", "close", "lock", "what is"})
+        for (const std::string_view what :
+             {"the kitchen lights", "the lights in the kitchen", "bedroom lamp", "the bedroom lamp", "the front door",
+              "all the lights", "the living room blinds", "the temperature in the kitchen", "kitchen"}) {
+            const auto sentence = fmt::format("{} {}", verb, what);
+            const auto meaning = matcher->match(sentence);
+            const bool known = meaning || meaning.error().reason == miss_reason::missing_context;
+            if (!known || (meaning && std::ranges::any_of(meaning->slots, &slot::wildcard))) continue;
+            ++tried;
+            EXPECT_TRUE(sentences.whole(sentences.step(sentences.start(), sentence))) << sentence;
+        }
+    EXPECT_GT(tried, 10);
+}
+
+TEST(FollowerStates, AreForgottenTogetherAndMadeAnew) {
+    auto sentences = house_follower(8);
+    const auto first = sentences.generation();
+    EXPECT_TRUE(sentences.whole(sentences.step(sentences.start(), "turn on the kitchen lights")));
+    const auto again = sentences.start();
+    EXPECT_GT(sentences.generation(), first);
+    EXPECT_TRUE(sentences.whole(sentences.step(again, "turn on the kitchen lights")));
+}
+
+}  // namespace
+}  // namespace loqa::intent
