@@ -32,6 +32,7 @@ result<std::unique_ptr<stt::recognizer>> load_engine(const config::stt_settings&
                              .language = settings.language,
                              .threads = settings.threads,
                              .longest = settings.max_utterance + seconds{5},
+                             .again = {.margin = settings.listen_again_margin},
                              .whisper_context_frames = settings.whisper_context_frames});
 }
 
@@ -64,8 +65,10 @@ result<std::unique_ptr<app::part>> start(app::frame& frame) {
     part->sentences = std::make_unique<stt::sentences>(
         frame.bus(), [from = frame.settings()] { return load_sentences(from); }, stt::sentences::options{},
         frame.log());
+    auto options = stt::options_from(settings);
+    if (settings.listen_again) options.decoder.expect = [of = part->sentences.get()] { return of->expected(); };
     auto service =
-        stt::service::start(*part->engine, *part->voices, stt::options_from(settings),
+        stt::service::start(*part->engine, *part->voices, std::move(options),
                             {frame.bus(), frame.clock(), frame.metrics(), frame.tracer(), frame.log(),
                              [of = part->sentences.get()](std::string_view text) { return of->judge(text); }});
     if (!service) return fail(std::move(service));

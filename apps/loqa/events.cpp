@@ -56,7 +56,8 @@ std::string in_brackets(std::string_view text) {
 
 std::string say(const protocol::transcript& t) {
     if (t.text.empty()) return "heard nothing" + in_brackets(t.reason);
-    return fmt::format("{} {}{}", t.partial ? "hears" : "heard", in_quotes(t.text), in_brackets(t.reason));
+    const auto first = t.heard.empty() ? std::string() : ", at first " + in_quotes(t.heard);
+    return fmt::format("{} {}{}{}", t.partial ? "hears" : "heard", in_quotes(t.text), first, in_brackets(t.reason));
 }
 std::string say(const protocol::nlu_request& r) { return "asks the language model " + in_quotes(r.prompt); }
 std::string say(const protocol::tts_request& r) { return "to be spoken: " + in_quotes(r.text); }

@@ -95,6 +95,8 @@ struct stt_settings {
     bool publish_interim = false;
     int threads = 0;
     int whisper_context_frames = 0;
+    bool listen_again = false;
+    double listen_again_margin = 0;
     std::string vad_model_path;  // a folder, or the name of an installed model
     double vad_threshold = 0;
     milliseconds endpoint_complete{}, endpoint_growable{}, endpoint_silence{}, endpoint_open{}, answer_silence{};

@@ -49,7 +49,8 @@ void read_into(field_reader& read, transcript& m) {
         .text("timestamp", m.timestamp, max_id_bytes)
         .number("confidence", m.confidence)
         .text("reason", m.reason, max_id_bytes)
-        .integer("settled", m.settled, 0, std::int64_t{max_text_bytes});
+        .integer("settled", m.settled, 0, std::int64_t{max_text_bytes})
+        .text("heard", m.heard, max_text_bytes);
     m.settled = std::min(m.settled, m.text.size());
 }
 
@@ -369,6 +370,7 @@ std::string encode(const transcript& m) {
            {"confidence", m.confidence}};
     put(j, "reason", m.reason);
     if (m.settled > 0) j["settled"] = m.settled;
+    put(j, "heard", m.heard);
     return dump(j);
 }
 

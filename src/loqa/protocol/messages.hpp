@@ -38,6 +38,8 @@ struct transcript {
     double confidence = 0;    // 0..1
     std::string reason;       // ours: speech_end, client_final, timeout, no_speech, cancelled
     std::size_t settled = 0;  // ours: leading bytes of text that no later partial changes
+    std::string heard =
+        {};  // ours: what was heard first, where the recogniser listened again and took it for a command
 };
 
 struct nlu_request {

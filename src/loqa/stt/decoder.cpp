@@ -36,7 +36,7 @@ decoder::decoder(recognizer& engine, const clock& clock, decoder_options options
                  std::function<void(outcome)> deliver)
     : engine_(engine),
       clock_(clock),
-      options_(options),
+      options_(std::move(options)),
       judge_(std::move(judge)),
       deliver_(std::move(deliver)),
       thread_([this] { run(); }) {}
@@ -137,8 +137,13 @@ void decoder::run() {
         } else {
             made.heard = made.what == reading::final ? next->input->finish() : next->input->read();
         }
+        if (made.heard && made.what != reading::partial && options_.expect) {
+            if (const auto expected = options_.expect())
+                made.heard = next->input->listen_again(std::move(*made.heard), expected);
+        }
         made.ended = clock_.steady();
         if (judge_ && made.heard) made.form = judge_(made.heard->text);
+        if (made.heard && made.heard->begins && made.form == phrase::unknown) made.form = phrase::open;
 
         lock.lock();
         next->running = reading_ = false;

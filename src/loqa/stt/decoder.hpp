@@ -45,6 +45,10 @@ struct decoder_options {
     // How much of its time the decoder gives to readings while somebody speaks. They come less often when many speak at
     // once; readings in a pause and final ones are made at any time.
     double partial_share = 0.5;
+
+    // What may be said, for readings that may become final; empty, or null: nothing is known. Called on the decoder's
+    // thread, which alone uses what it gives.
+    std::function<std::shared_ptr<expectation>()> expect = {};
 };
 
 class decoder {

@@ -4,7 +4,8 @@ namespace loqa::stt {
 
 result<std::unique_ptr<recognizer>> load_engine(const engine_options& options) {
     if (options.name == "moonshine")
-        return load_moonshine({.model = options.model, .threads = options.threads, .longest = options.longest});
+        return load_moonshine(
+            {.model = options.model, .threads = options.threads, .longest = options.longest, .again = options.again});
     if (options.name == "transducer")
         return load_transducer({.model = options.model, .threads = options.threads, .longest = options.longest});
     if (options.name == "exec")

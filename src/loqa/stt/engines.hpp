@@ -17,6 +17,7 @@ struct engine_options {
     std::string language;  // of exec, and of Whisper's models for all languages
     int threads = 2;
     milliseconds longest{30'000};
+    second_reading_options again{};  // of moonshine
     int whisper_context_frames = 0;  // of 20 ms that are read at least; 0 reads 30 s however little was said
     milliseconds timeout{10'000};    // of one reading, by an engine that is a process of its own
     std::function<void(const worker_usage&)> on_usage;  // of engines that are a process of their own

@@ -9,8 +9,10 @@
 #include "loqa/base/text.hpp"
 #include "loqa/onnx/installed.hpp"
 #include "loqa/onnx/model.hpp"
+#include "loqa/stt/moonshine_model.hpp"
 #include "loqa/stt/recognizer.hpp"
-#include "loqa/stt/sherpa.hpp"
+#include "loqa/stt/second_reading.hpp"
+#include "loqa/stt/token_table.hpp"
 
 namespace loqa::stt {
 namespace {
@@ -30,35 +32,6 @@ result<void> check_ort_file(const fs::path& file) {
     return {};
 }
 
-// ONNX Runtime says what is wrong with a file that the engine would end the process on. The decoder takes the state of
-// each of its layers, the encoder nothing but sound.
-result<void> check_graph(const fs::path& file, bool is_decoder) {
-    const auto opened = onnx::model::load(file, {});
-    if (!opened) return fail(opened);
-    const bool has_state = (*opened)->inputs().size() > 4;
-    if (has_state == is_decoder) return {};
-    return fail(errc::engine_failed, "model file {} is no {} of Moonshine's", file.string(),
-                is_decoder ? "decoder" : "encoder")
-        .hint("Fetch it again: loqa models pull {}", file.parent_path().filename().string());
-}
-
-// The engine looks tokens up without asking whether they are there.
-result<void> check_tokens(const fs::path& file) {
-    auto text = read_file(file, 16u << 20);
-    if (!text) return fail(std::move(text));
-    std::size_t expected = 0;
-    for (const auto& line : split(trim(*text), '\n')) {
-        const auto space = line.rfind(' ');
-        if (space == std::string::npos || line.substr(space + 1) != std::to_string(expected)) {
-            return fail(errc::model_truncated, "model file {} has no token {} in line {}", file.string(), expected,
-                        expected + 1)
-                .hint("Fetch it again: loqa models pull {}", file.parent_path().filename().string());
-        }
-        ++expected;
-    }
-    return {};
-}
-
 // What the model is given, found by trying (40 commands of four voices): half a second of silence after the last word,
 // or it takes the last word for another (whole commands right: 27 instead of 18), and speech at a fair volume, or a
 // quiet microphone costs a third more wrong words.
@@ -66,16 +39,27 @@ constexpr std::size_t tail_samples = audio::speech_rate_hz / 2;
 constexpr float wanted_peak = 0.9F;
 constexpr float highest_gain = 20;
 
+// The model stops by itself; one that does not is stopped where nobody can have said more.
+constexpr std::size_t tokens_a_second = 7, tokens_always = 8;
+
+// What the streams of one recognizer share.
+struct engine {
+    std::unique_ptr<moonshine_model> model;
+    std::shared_ptr<const token_table> tokens;
+    second_reading again;
+    std::size_t longest = 0;  // samples
+};
+
 // The model is not a streaming one: each reading decodes all samples anew.
 class moonshine_stream final : public stream {
 public:
-    moonshine_stream(sherpa::whole_engine& engine, std::size_t longest) : engine_(engine), longest_(longest) {}
+    explicit moonshine_stream(engine& with) : with_(with) {}
 
     result<void> accept(audio::pcm_view samples) override {
-        const auto room = longest_ - samples_.size();
+        const auto room = with_.longest - samples_.size();
         samples_.insert(samples_.end(), samples.begin(), samples.begin() + std::min(room, samples.size()));
         if (samples.size() > room) {
-            return fail(errc::too_long, "the utterance is longer than {} s", longest_ / audio::speech_rate_hz);
+            return fail(errc::too_long, "the utterance is longer than {} s", with_.longest / audio::speech_rate_hz);
         }
         return {};
     }
@@ -83,15 +67,49 @@ public:
     result<hypothesis> read() override {
         // Nothing to read from: the engine would be asked for an empty tensor.
         if (samples_.size() < shortest_samples) return hypothesis{};
+        // What was read while somebody spoke is listened to again when they are silent.
+        if (read_ == samples_.size()) return hypothesis{text_};
 
-        auto text = engine_.read(prepare());
-        if (!text) return fail(std::move(text));
-        return hypothesis{std::move(*text), 1};
+        auto heard = with_.model->hear(prepare());
+        if (!heard) return fail(std::move(heard));
+        heard_ = std::move(*heard);
+        return write();
+    }
+
+    result<hypothesis> listen_again(hypothesis last, const std::shared_ptr<expectation>& for_what) override {
+        if (heard_.shape.empty() || last.text.empty()) return last;
+        const auto model = with_.model->spell(heard_);
+        auto said = with_.again.listen({last.text, score_}, *model, for_what);
+        if (!said) return fail(std::move(said));
+        if (!*said) return last;
+        last.begins = (*said)->begins;
+        if ((*said)->likely) last.heard = std::exchange(last.text, std::move((*said)->text));
+        return last;
     }
 
     result<hypothesis> finish() override { return read(); }
 
 private:
+    // Always the most probable token, until the model says that it is the end.
+    result<hypothesis> write() {
+        const auto model = with_.model->spell(heard_);
+        const auto most = tokens_always + tokens_a_second * samples_.size() / audio::speech_rate_hz;
+        std::vector<token> tokens;
+        score_ = 0;
+        for (token last = moonshine_model::begin; tokens.size() < most; tokens.push_back(last)) {
+            const std::array one{branch{0, last}};
+            const auto scores = model->next(one);
+            if (!scores) return fail(scores);
+            const auto best = std::ranges::max_element(*scores);
+            score_ += *best;
+            last = static_cast<token>(best - scores->begin());
+            if (last == moonshine_model::end) break;
+        }
+        text_ = with_.tokens->text(tokens);
+        read_ = samples_.size();
+        return hypothesis{text_};
+    }
+
     static constexpr std::size_t shortest_samples = audio::speech_rate_hz / 10;
 
     std::vector<float> prepare() const {
@@ -105,20 +123,21 @@ private:
         return prepared;
     }
 
-    sherpa::whole_engine& engine_;
-    const std::size_t longest_;
+    engine& with_;
     std::vector<float> samples_;
+    onnx::tensor heard_;  // of the last reading
+    std::string text_;
+    double score_ = 0;      // the logarithm of its probability
+    std::size_t read_ = 0;  // samples
 };
 
 class moonshine final : public recognizer {
 public:
-    moonshine(std::unique_ptr<sherpa::whole_engine> loaded, std::size_t longest)
-        : engine_(std::move(loaded)), longest_(longest) {}
-    std::unique_ptr<stream> start() override { return std::make_unique<moonshine_stream>(*engine_, longest_); }
+    explicit moonshine(engine with) : with_(std::move(with)) {}
+    std::unique_ptr<stream> start() override { return std::make_unique<moonshine_stream>(with_); }
 
 private:
-    std::unique_ptr<sherpa::whole_engine> engine_;
-    std::size_t longest_;
+    engine with_;
 };
 
 }  // namespace
@@ -126,20 +145,20 @@ private:
 result<std::unique_ptr<recognizer>> load_moonshine(const moonshine_options& options) {
     auto folder = onnx::find_model(options.model, model_files);
     if (!folder) return fail(std::move(folder));
-    const auto encoder = (*folder / model_files[0]).string();
-    const auto decoder = (*folder / model_files[1]).string();
-    const auto tokens = (*folder / model_files[2]).string();
+    const auto encoder = *folder / model_files[0];
+    const auto decoder = *folder / model_files[1];
+    const auto tokens = *folder / model_files[2];
     for (const auto& file : {encoder, decoder}) {
         if (auto whole = check_ort_file(file); !whole) return fail(std::move(whole));
     }
-    if (auto whole = check_graph(encoder, false); !whole) return fail(std::move(whole));
-    if (auto whole = check_graph(decoder, true); !whole) return fail(std::move(whole));
-    if (auto whole = check_tokens(tokens); !whole) return fail(std::move(whole));
-
-    auto loaded = sherpa::open_moonshine({.encoder = encoder, .decoder = decoder, .tokens = tokens}, options.threads);
-    if (!loaded) return fail(std::move(loaded));
-    const auto longest = static_cast<std::size_t>(options.longest.count()) * audio::speech_rate_hz / 1000;
-    auto made = std::make_unique<moonshine>(std::move(*loaded), longest);
+    auto table = token_table::load(tokens);
+    if (!table) return fail(std::move(table));
+    auto model = moonshine_model::load(encoder, decoder, options.threads);
+    if (!model) return fail(std::move(model));
+    const auto shared = std::make_shared<const token_table>(std::move(*table));
+    auto made = std::make_unique<moonshine>(engine{
+        std::move(*model), shared, second_reading(shared, moonshine_model::begin, moonshine_model::end, options.again),
+        static_cast<std::size_t>(options.longest.count()) * audio::speech_rate_hz / 1000});
     // The first reading allocates and is several times slower: not a person's, but this one.
     const auto warm_up = made->start();
     if (auto heard = warm_up->accept(std::vector<float>(audio::speech_rate_hz)); !heard) return fail(std::move(heard));

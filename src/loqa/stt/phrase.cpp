@@ -35,6 +35,13 @@ bool connects(std::string_view language, std::string_view word) {
            known->words.find(" " + std::string(word) + " ") != std::string_view::npos;
 }
 
+// One word that is meant to end something is never waited behind.
+bool is_urgent(std::string_view word) {
+    constexpr std::array<std::string_view, 9> urgent{"stop", "pause",  "quiet", "silence", "enough",
+                                                     "mute", "snooze", "halt",  "stopp"};
+    return std::ranges::find(urgent, word) != urgent.end();
+}
+
 constexpr std::size_t few_words = 3;
 
 bool is_number(std::string_view word) { return intent::parse_small_number(word).has_value(); }
@@ -71,9 +78,9 @@ std::string_view to_string(phrase what) {
     return "unknown";
 }
 
-phrase judge(const intent::interpreter& with, std::string_view text) {
-    const auto said = without_punctuation(text);
-    if (said.empty()) return phrase::unknown;
+namespace {
+
+phrase form_of(const intent::interpreter& with, std::string_view text, const std::string& said) {
     const auto& sentences = with.sentences();
     const auto words = split(said, ' ');
     const auto& last = words.back();
@@ -101,9 +108,22 @@ phrase judge(const intent::interpreter& with, std::string_view text) {
         const auto shorter = sentences.feed(trim(std::string_view(said).substr(0, said.size() - last.size())));
         if (shorter.can_grow && !shorter.open_text && !shorter.complete) return phrase::open;
     }
+    // One word that is no command hardly is all that somebody says.
+    if (words.size() == 1) return phrase::open;
     // A number wants a unit.
     if (is_number(last)) return phrase::open;
     return phrase::unknown;
+}
+
+}  // namespace
+
+phrase judge(const intent::interpreter& with, std::string_view text) {
+    const auto said = without_punctuation(text);
+    if (said.empty()) return phrase::unknown;
+    const auto form = form_of(with, text, said);
+    // "Cancel" may be all, or the first word of what is said with thought: "cancel … all timers".
+    const bool one_word = !said.contains(' ');
+    return form == phrase::growable && one_word && !is_urgent(said) ? phrase::unknown : form;
 }
 
 }  // namespace loqa::stt

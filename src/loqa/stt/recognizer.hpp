@@ -14,6 +14,7 @@
 #include "loqa/audio/pcm.hpp"
 #include "loqa/base/clock.hpp"
 #include "loqa/base/result.hpp"
+#include "loqa/stt/second_reading_options.hpp"
 
 namespace loqa::stt {
 
@@ -21,7 +22,11 @@ struct hypothesis {
     std::string text;         // trimmed; empty when nothing was said
     float confidence = 1;     // 0..1, comparable within one engine only; 1 from an engine that gives none
     std::size_t settled = 0;  // leading bytes of text that later partials of the utterance will not change
+    std::string heard = {};   // what text was before the engine listened again; empty when it is as it was heard
+    bool begins = false;      // heard again, it sounds like the beginning of a sentence that is expected
 };
+
+class expectation;
 
 class stream {
 public:
@@ -37,6 +42,10 @@ public:
 
     // The reading of the whole utterance.
     virtual result<hypothesis> finish() = 0;
+
+    // The last reading, if one of the sentences that are expected is not what was said after all. Engines that cannot
+    // listen for something leave it as it is.
+    virtual result<hypothesis> listen_again(hypothesis last, const std::shared_ptr<expectation>&) { return last; }
 };
 
 class recognizer {
@@ -49,6 +58,7 @@ struct moonshine_options {
     std::string model;  // a folder, or the name of an installed model
     int threads = 2;
     milliseconds longest{30'000};  // what one stream takes; memory grows with the longest input there was
+    second_reading_options again{};
 };
 
 // Moonshine (Jeffries et al. 2024, arXiv:2410.15608) from a folder of encoder_model.ort, decoder_model_merged.ort and

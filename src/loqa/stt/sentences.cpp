@@ -39,6 +39,11 @@ std::shared_ptr<const intent::interpreter> sentences::now() const {
     return now_;
 }
 
+std::shared_ptr<expectation> sentences::expected() const {
+    std::lock_guard lock(mutex_);
+    return expected_;
+}
+
 phrase sentences::judge(std::string_view text) const {
     const auto with = now();
     return with ? stt::judge(*with, text) : phrase::unknown;
@@ -89,8 +94,10 @@ void sentences::compile(std::shared_ptr<const intent::home> house) {
     const auto& stats = made->sentences().stats();
     log_.debug("{} sentences and {} names compiled in {} ms", stats.templates, stats.names,
                stats.compile_time.count() / 1000);
+    auto expected = std::make_shared<expectation>(made);
     std::lock_guard lock(mutex_);
     now_ = std::move(made);
+    expected_ = std::move(expected);
 }
 
 }  // namespace loqa::stt

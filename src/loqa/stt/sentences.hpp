@@ -16,6 +16,7 @@
 #include "loqa/bus/connection.hpp"
 #include "loqa/intent/collection.hpp"
 #include "loqa/intent/understanding.hpp"
+#include "loqa/stt/expectation.hpp"
 #include "loqa/stt/phrase.hpp"
 #include "loqa/telemetry/log.hpp"
 
@@ -39,6 +40,9 @@ public:
     // Nothing before the first compiling is done.
     std::shared_ptr<const intent::interpreter> now() const;
 
+    // The same, to listen for: another object after each compiling, for one thread. Nothing before the first.
+    std::shared_ptr<expectation> expected() const;
+
 private:
     void run();
     std::shared_ptr<const intent::home> ask_for_home();  // null: nobody answers
@@ -54,6 +58,7 @@ private:
     bool stopping_ = false;
     bool stale_ = true;
     std::shared_ptr<const intent::interpreter> now_;
+    std::shared_ptr<expectation> expected_;
 
     std::unique_ptr<bus::subscription> subscription_;
     std::thread thread_;  // last: it uses all of the above

@@ -412,6 +412,7 @@ private:
             found->second.hears.attend(attention::idle);
         attentions_.erase(of.session_id);
         if (of.read && heard.text.empty() && !of.read->heard->text.empty()) implausible_.add();
+        if (!heard.heard.empty()) heard_again_.add();
         trace(of, nullptr);
         with_.log.debug("session {}: \"{}\" ({}, {:.0f} ms after the end of speech)", of.session_id, heard.text,
                         to_string(of.reason), to_ms(age));
@@ -435,6 +436,7 @@ private:
         made.timestamp = to_rfc3339(with_.clock.wall());
         made.confidence = heard.text.empty() ? 0 : heard.confidence;
         made.reason = reason;
+        made.heard = heard.heard;
         return made;
     }
 
@@ -459,6 +461,7 @@ private:
         if (!of.read) return;
         hop(*parent, "stt.decode", of.read->began, of.read->ended,
             {{"reading", std::string(to_string(of.read->what))},
+             {"heard_again", of.read->heard && !of.read->heard->heard.empty() ? "true" : "false"},
              {"waited_ms", fmt::format("{:.1f}", to_ms(of.read->began - of.read->asked))}},
             failed);
     }
@@ -519,6 +522,8 @@ private:
         "loqa_stt_implausible_total", "Readings thrown away because nobody can have said so much in that time");
     telemetry::counter& ahead_ = with_.metrics.counter(
         "loqa_stt_ahead_total", "Texts that were told before it was certain that they were whole");
+    telemetry::counter& heard_again_ = with_.metrics.counter(
+        "loqa_stt_heard_again_total", "Transcripts that were another text until the recogniser listened again");
     telemetry::counter& unused_ms_ =
         with_.metrics.counter("loqa_stt_unused_ms_total", "Time of readings that did not become a final transcript");
     telemetry::counter& overruled_ =

@@ -20,6 +20,9 @@ std::int64_t frames_of(milliseconds duration) { return duration / audio::vad_fra
 // Frames by which the detector sees the end of a word later than its loudness does, at most.
 constexpr std::int64_t detector_lag_frames = 6;
 
+// How late it usually is.
+constexpr milliseconds usual_lateness = 2 * audio::vad_frame_duration;
+
 // A reading that lacks so many frames of what may still be speech, but says the same as the one before it, is whole.
 constexpr std::int64_t agreed_frames = 2;
 
@@ -170,12 +173,22 @@ result<void> session::step(audio::vad_frame samples, steady_time arrived) {
     return {};
 }
 
+namespace {
+
+bool is_command(const outcome& read) { return read.form == phrase::complete || read.form == phrase::growable; }
+
+// Of what was read while somebody spoke only a command can be the last word: the others are listened to again.
+bool is_thorough(const outcome& read) { return read.what != reading::partial || is_command(read); }
+
+}  // namespace
+
 // What makes no sense may have been misheard: it is read again with more silence behind it, for there is time.
 bool session::worth_another_look() const {
     const auto& read = now_->what.read;
-    if (!read || !read->heard || read->form == phrase::complete || read->form == phrase::growable) return false;
+    if (!read || !read->heard || is_command(*read)) return false;
     const auto end = heard_end();
-    return read->mark >= end && read->mark < end + settled_frames && endpoint_.frames() >= read->mark + settling_frames;
+    if (read->mark < end || read->mark >= end + settled_frames) return false;
+    return !is_thorough(*read) || endpoint_.frames() >= read->mark + settling_frames;
 }
 
 // The last frame that has anything to read in it. The detector takes the end of a word for speech for some frames more
@@ -192,6 +205,13 @@ bool session::covers(std::int64_t mark) const { return mark >= heard_end(); }
 
 std::int64_t session::slack() const { return now_->agreed && !now_->clear ? agreed_frames : 0; }
 
+// The detector sees the end of a word late. By how much, the loudness tells where speech is clear: what it has missed
+// of the silence need not be waited for twice.
+milliseconds session::sooner(milliseconds wait) const {
+    const auto late = (endpoint_.speech_end() - heard_end()) * audio::vad_frame_duration;
+    return std::max(audio::vad_frame_duration, std::min(wait, wait + usual_lateness - late));
+}
+
 milliseconds session::patience_now() const {
     const auto& waits = attention_ == attention::asking ? options_.asked : options_.usual;
     const auto& read = now_->what.read;
@@ -203,9 +223,9 @@ milliseconds session::patience_now() const {
     if (attention_ == attention::asking && intent::yes_or_no(read->heard->text)) return waits.complete;
     switch (read->form) {
         case phrase::complete:
-            return waits.complete;
+            return sooner(waits.complete);
         case phrase::growable:
-            return waits.growable;
+            return sooner(waits.growable);
         case phrase::open:
             return waits.open;
         case phrase::unknown:
@@ -271,7 +291,7 @@ void session::finish(end_reason reason) {
     const bool talking = endpoint_.speech_end() == endpoint_.frames();
     of.mark = talking ? endpoint_.frames() + 1 : heard_end();
     of.overruled = now_->words.overruled();
-    const bool read_already = of.read && of.read->heard && of.read->mark + slack() >= of.mark;
+    const bool read_already = of.read && of.read->heard && is_thorough(*of.read) && of.read->mark + slack() >= of.mark;
     const bool being_read = now_->reading && now_->asked_mark >= of.mark;
     const bool too_short = is_noise();
     auto done = std::move(*now_);

@@ -28,8 +28,8 @@ namespace loqa::stt {
 
 // How long a silence ends an utterance, by what was said so far.
 struct patience {
-    milliseconds complete{64};  // a command that nothing can follow
-    milliseconds growable{96};  // a command that might go on
+    milliseconds complete{32};  // a command that nothing can follow
+    milliseconds growable{64};  // a command that might go on
     milliseconds unknown{500};  // nothing that is known
     milliseconds open{1000};    // the beginning of a command; also while it is not known what was said
 };
@@ -170,6 +170,7 @@ private:
     bool is_noise() const;
     bool worth_another_look() const;
     milliseconds patience_now() const;
+    milliseconds sooner(milliseconds wait) const;
     void finish(end_reason reason);
     void end_empty(end_reason reason);
     void tell(const utterance& of);

@@ -42,29 +42,6 @@ failure does_not_load(const std::string& file, std::string_view why) {
         .hint("Check the files: loqa models verify");
 }
 
-class moonshine final : public whole_engine {
-public:
-    using engine = held<SherpaOnnxOfflineRecognizer, SherpaOnnxDestroyOfflineRecognizer>;
-    explicit moonshine(engine loaded) : engine_(std::move(loaded)) {}
-
-    result<std::string> read(audio::pcm_view samples) override {
-        const held<SherpaOnnxOfflineStream, SherpaOnnxDestroyOfflineStream> input(
-            SherpaOnnxCreateOfflineStream(engine_.get()));
-        if (!input) return fail(errc::engine_failed, "the speech engine gave no stream");
-        SherpaOnnxAcceptWaveformOffline(input.get(), audio::speech_rate_hz, samples.data(),
-                                        static_cast<std::int32_t>(samples.size()));
-        if (auto done = guarded([&] { SherpaOnnxDecodeOfflineStream(engine_.get(), input.get()); }); !done)
-            return fail(std::move(done));
-        const held<SherpaOnnxOfflineRecognizerResult, SherpaOnnxDestroyOfflineRecognizerResult> output(
-            SherpaOnnxGetOfflineStreamResult(input.get()));
-        if (!output || output->text == nullptr) return fail(errc::engine_failed, "the speech engine gave no text");
-        return std::string(trim(output->text));
-    }
-
-private:
-    engine engine_;
-};
-
 using online_engine = held<SherpaOnnxOnlineRecognizer, SherpaOnnxDestroyOnlineRecognizer>;
 using online_stream = held<SherpaOnnxOnlineStream, SherpaOnnxDestroyOnlineStream>;
 
@@ -133,16 +110,6 @@ Config config_of(const std::string& tokens, int threads) {
 }
 
 }  // namespace
-
-result<std::unique_ptr<whole_engine>> open_moonshine(const moonshine_files& files, int threads) {
-    auto config = config_of<SherpaOnnxOfflineRecognizerConfig>(files.tokens, threads);
-    config.model_config.moonshine.encoder = files.encoder.c_str();
-    config.model_config.moonshine.merged_decoder = files.decoder.c_str();
-    moonshine::engine loaded;
-    auto opened = guarded([&] { loaded.reset(SherpaOnnxCreateOfflineRecognizer(&config)); });
-    if (!opened || !loaded) return does_not_load(files.encoder, opened ? "" : opened.error().message);
-    return std::make_unique<moonshine>(std::move(loaded));
-}
 
 result<std::unique_ptr<live_engine>> open_transducer(const transducer_files& files, int threads) {
     auto config = config_of<SherpaOnnxOnlineRecognizerConfig>(files.tokens, threads);

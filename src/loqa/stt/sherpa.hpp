@@ -12,13 +12,6 @@
 
 namespace loqa::stt::sherpa {
 
-// Reads whole utterances.
-class whole_engine {
-public:
-    virtual ~whole_engine() = default;
-    virtual result<std::string> read(audio::pcm_view samples) = 0;
-};
-
 // Reads while the samples come.
 class live_stream {
 public:
@@ -35,11 +28,6 @@ public:
     virtual ~live_engine() = default;
     virtual result<std::unique_ptr<live_stream>> start() = 0;
 };
-
-struct moonshine_files {
-    std::string encoder, decoder, tokens;
-};
-result<std::unique_ptr<whole_engine>> open_moonshine(const moonshine_files& files, int threads);
 
 struct transducer_files {
     std::string encoder, decoder, joiner, tokens;

@@ -60,6 +60,7 @@ INSTANTIATE_TEST_SUITE_P(
                       judged{"Turn on the porch light and lock the front door.", phrase::growable},
                       judged{"Turn on the lights", phrase::growable},  // of this room
                       judged{"What time is it?", phrase::growable}, judged{"Stop.", phrase::growable},
+                      judged{"Cancel.", phrase::unknown}, judged{"Block.", phrase::open},
                       judged{"Never mind.", phrase::growable}, judged{"What time", phrase::open},
                       judged{"Turn on the portch light.", phrase::unknown},  // to be mended
                       judged{"Set a time or four ten minutes.", phrase::unknown},

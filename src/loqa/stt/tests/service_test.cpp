@@ -142,7 +142,7 @@ TEST_F(Service, TheHopsOfATurnAreChildrenOfItsRoot) {
 TEST_F(Service, WhatIsProbablyAllIsToldAheadOfTheEnd) {
     form_ = phrase::growable;
     start();
-    send_pcm("a", speech_ + testing::sound(false, milliseconds{64}), {{"Loqa-Turn", std::string(32, 'a')}});
+    send_pcm("a", speech_ + testing::sound(false, milliseconds{32}), {{"Loqa-Turn", std::string(32, 'a')}});
     const auto ahead = bus_.wait_for("stt.text.ahead");
     ASSERT_THAT(ahead, SizeIs(1));
     EXPECT_THAT(bus_.published("stt.text.final"), IsEmpty());

@@ -375,8 +375,8 @@ TEST_P(SessionWaits, AsLongAsWhatWasSaidDeserves) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Phrases, SessionWaits,
-                         ::testing::Values(wait_case{"complete", phrase::complete, 64},
-                                           wait_case{"growable", phrase::growable, 96},
+                         ::testing::Values(wait_case{"complete", phrase::complete, 32},
+                                           wait_case{"growable", phrase::growable, 64},
                                            wait_case{"unknown", phrase::unknown, 500},
                                            wait_case{"open", phrase::open, 1000}),
                          [](const auto& test) { return test.param.name; });
@@ -424,6 +424,30 @@ TEST_F(Session, WhatIsNotUnderstoodIsReadAgainWithSomeSilenceBehindIt) {
     EXPECT_GE(requests_[1].mark, requests_[0].mark + 3);
     answer("turn on the lights", phrase::growable);
     EXPECT_THAT(told_, ElementsAre("started", "ahead turn on the lights", "final \"turn on the lights\" speech_end"));
+}
+
+TEST_F(Session, WhatWasReadInTheMiddleOfAWordIsListenedToAgainUnlessItIsACommand) {
+    options_.partial_every = milliseconds{192};
+    for (const auto& [form, looks] : {std::pair{phrase::unknown, 2}, {phrase::growable, 1}}) {
+        session hears("s", options_, voices_.start(), clock_, *this);
+        requests_.clear();
+        const auto hear_frames = [&](bool loud, int frames) {
+            for (int i = 0; i < frames; ++i)
+                hears.hear({"s", 0, 16'000, 1, testing::sound(loud, milliseconds{32}), false, {}, clock_.steady()});
+        };
+        while (requests_.empty()) hear_frames(true, 1);
+        EXPECT_EQ(requests_[0].what, reading::partial);
+        outcome made;
+        made.utterance = requests_[0].utterance;
+        made.mark = requests_[0].mark;
+        made.heard->text = "turn on the whole way like";
+        made.form = form;
+        hear_frames(false, 1);
+        hears.take(made);
+        hear_frames(false, 1);
+        ASSERT_EQ(std::ssize(requests_), looks);
+        EXPECT_EQ(requests_.back().what, looks == 2 ? reading::ahead : reading::partial);
+    }
 }
 
 TEST_F(Session, AfterAQuestionAYesIsEnoughAndOthersAreWaitedForLonger) {

@@ -1,0 +1,169 @@
+#include "loqa/stt/second_reading.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "loqa/base/text.hpp"
+
+namespace loqa::stt {
+namespace {
+
+// How many bytes the letter has that begins with this one.
+std::size_t bytes_of_letter(char first) {
+    const auto byte = static_cast<unsigned char>(first);
+    return byte < 0x80 ? 1 : byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 0;
+}
+
+bool is_letters(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const auto bytes = bytes_of_letter(text[at]);
+        if (bytes == 0 || at + bytes > text.size() || static_cast<unsigned char>(text[at]) < ' ') return false;
+        at += bytes;
+    }
+    return !text.empty() && !text.contains("  ");
+}
+
+std::size_t letters_of(std::string_view text) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(text, [](char c) { return c != ' ' && c != '.' && c != ','; }));
+}
+
+// A model that is held to a few sentences ends one early rather than say what it did not hear: "Thank you" is not too
+// improbable, whatever was said. What was heard says how much it was.
+bool as_long(std::string_view command, std::string_view heard) {
+    const auto a = letters_of(command), b = letters_of(heard);
+    return 5 * a >= 3 * b && 3 * a <= 5 * b;
+}
+
+}  // namespace
+
+second_reading::second_reading(std::shared_ptr<const token_table> tokens, token begin, token end,
+                               second_reading_options options)
+    : tokens_(std::move(tokens)), begin_(begin), end_(end), options_(options) {
+    for (token each = 0; static_cast<std::size_t>(each) < tokens_->size(); ++each) {
+        const auto text = tokens_->text(each);
+        if (text == "." || text == "?" || text == "!") {
+            stops_.push_back(each);
+        } else if (each != begin_ && each != end_ && is_letters(text)) {
+            spelled_.emplace_back(to_lower(text), each);
+        }
+    }
+    std::ranges::sort(spelled_);
+}
+
+// All tokens between first and last have the same letters up to `depth`, which lead to `state`.
+void second_reading::walk(std::size_t first, std::size_t last, std::size_t depth, std::uint32_t state,
+                          std::vector<option>& found) {
+    for (; first < last && spelled_[first].first.size() == depth; ++first)
+        found.push_back({spelled_[first].second, state});
+    while (first < last) {
+        const auto letter = spelled_[first].first.substr(depth, bytes_of_letter(spelled_[first].first[depth]));
+        auto same = first + 1;
+        while (same < last && spelled_[same].first.compare(depth, letter.size(), letter) == 0) ++same;
+        const auto to = for_what_->sentences().step(state, letter);
+        if (to != intent::follower::dead) walk(first, same, depth + letter.size(), to, found);
+        first = same;
+    }
+}
+
+const std::vector<second_reading::option>& second_reading::options_at(std::uint32_t state) {
+    const auto [known, fresh] = known_.try_emplace(state);
+    if (fresh) walk(0, spelled_.size(), 0, state, known->second);
+    return known->second;
+}
+
+// Commands that are no less probable than `floor`, the most probable among them.
+result<std::vector<second_reading::finished>> second_reading::write(spelling& model, double floor) {
+    // What would speak against the last that is near enough counts, too.
+    floor -= options_.lead;
+    auto& sentences = for_what_->sentences();
+    std::vector<text> texts(1);
+    texts.front().state = sentences.start();
+    if (std::exchange(generation_, sentences.generation()) != sentences.generation()) known_.clear();
+
+    std::vector<finished> found;
+    std::vector<branch> branches{{0, begin_}};
+    struct candidate {
+        double score = 0;
+        std::size_t of = 0;
+        option step;
+        bool closes = false;
+    };
+    std::vector<candidate> candidates;
+    for (std::size_t length = 0; length < options_.longest; ++length) {
+        const auto scores = model.next(branches);
+        if (!scores) return fail(scores);
+        candidates.clear();
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            const auto row = std::span(*scores).subspan(i * model.vocabulary(), model.vocabulary());
+            const auto score = [&](token next) { return texts[i].score + row[static_cast<std::size_t>(next)]; };
+            const auto consider = [&](option step, bool closes) {
+                if (score(step.next) >= floor) candidates.push_back({score(step.next), i, step, closes});
+            };
+            const bool whole = sentences.whole(texts[i].state);
+            const bool word_ends = length > 0 && sentences.step(texts[i].state, U' ') != intent::follower::dead;
+            if ((whole || word_ends) && score(end_) >= floor) {
+                auto written = tokens_->text(texts[i].tokens);
+                auto meaning = whole ? for_what_->meaning(written) : "";
+                // What is so much less probable than a command does not matter any more.
+                if (!meaning.empty()) floor = std::max(floor, score(end_) - options_.lead);
+                if (!meaning.empty() || word_ends)
+                    found.push_back({std::move(written), std::move(meaning), score(end_)});
+            }
+            if (texts[i].closed) continue;
+            if (whole || word_ends)
+                for (const token stop : stops_) consider({stop, texts[i].state}, true);
+            for (const option& each : options_at(texts[i].state)) consider(each, false);
+        }
+        std::ranges::sort(candidates, std::ranges::greater{}, &candidate::score);
+
+        std::vector<text> next;
+        branches.clear();
+        std::set<std::string> written;  // each text once, however it is parted into tokens
+        for (const candidate& each : candidates) {
+            if (next.size() == options_.side_by_side || each.score < floor) break;
+            text longer = texts[each.of];
+            longer.tokens.push_back(each.step.next);
+            if (!written.insert(to_lower(tokens_->text(longer.tokens))).second) continue;
+            longer.state = each.step.to;
+            longer.score = each.score;
+            longer.closed = each.closes;
+            next.push_back(std::move(longer));
+            branches.push_back({each.of, each.step.next});
+        }
+        if (next.empty()) break;
+        texts = std::move(next);
+    }
+    return found;
+}
+
+result<std::optional<nearest_command>> second_reading::listen(const first_reading& first, spelling& model,
+                                                              const std::shared_ptr<expectation>& for_what) {
+    if (for_what_ != for_what) {
+        for_what_ = for_what;
+        known_.clear();
+    }
+    const auto fit = for_what_->fits(first.text);
+    if (first.text.empty() || fit == expectation::fit::whole) return std::nullopt;
+    const double margin = fit == expectation::fit::loose ? options_.loose_margin : options_.margin;
+    auto found = write(model, first.score - margin);
+    if (!found) return fail(std::move(found));
+    if (found->empty()) return std::nullopt;
+
+    std::ranges::sort(*found, std::ranges::greater{}, &finished::score);
+    const finished& first_of_all = found->front();
+    const bool begins = first_of_all.meaning.empty() && first.score - first_of_all.score <= options_.begin_margin &&
+                        as_long(first_of_all.text, first.text);
+    std::erase_if(*found, [](const finished& each) { return each.meaning.empty(); });
+    nearest_command made{.lead = options_.lead, .begins = begins};
+    if (found->empty()) return made;
+    const finished& best = found->front();
+    made.text = best.text;
+    made.behind = first.score - best.score;
+    const auto other = std::ranges::find_if(*found, [&](const auto& each) { return each.meaning != best.meaning; });
+    if (other != found->end()) made.lead = std::min(made.lead, best.score - other->score);
+    made.likely = !made.begins && made.behind <= margin && made.lead >= options_.lead && as_long(best.text, first.text);
+    return made;
+}
+
+}  // namespace loqa::stt

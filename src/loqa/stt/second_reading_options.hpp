@@ -1,0 +1,19 @@
+// How an engine listens again for what may be said: second_reading.hpp. A plain value.
+#pragma once
+
+#include <cstddef>
+
+namespace loqa::stt {
+
+struct second_reading_options {
+    // By how much (natural logarithm of the probability of the whole) a command may be less probable than what was
+    // heard, and has to be more probable than one that does something else.
+    double margin = 6;
+    double loose_margin = 2;  // the first, where what was heard is a command with a free name in it
+    double begin_margin = 4;  // the first, of what is only the beginning of a command
+    double lead = 3;
+    std::size_t side_by_side = 8;
+    std::size_t longest = 40;  // in tokens
+};
+
+}  // namespace loqa::stt

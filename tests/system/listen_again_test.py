@@ -1,0 +1,40 @@
+"""What the recogniser takes for another word that sounds alike, it hears when it listens for the commands of this home."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import client
+import pcm
+import spoken
+from bus import Bus
+
+
+def heard(bus: Bus, clip: pcm.Clip) -> dict:
+    session = client.new_session()
+    finals = bus.subscribe("stt.text.final")
+    client.send_at_once(bus, session, pcm.silence(0.4, clip.rate_hz) + clip)
+    try:
+        return finals.of_session(session, 20).json()
+    finally:
+        finals.close()
+
+
+@pytest.mark.parametrize(
+    ("voice", "command"),
+    [("flite-slt", "switch on the kettle"), ("flite-kal", "turn off the hallway light")],
+)
+def test_a_command_is_heard_that_was_misheard_at_first(
+    bus: Bus, voices: Callable[[str, str], Path], voice: str, command: str
+) -> None:
+    transcript = heard(bus, pcm.read_wav(voices(voice, command)))
+    assert spoken.words(transcript["text"]) == spoken.words(command), transcript
+    assert spoken.words(transcript["heard"]) != spoken.words(command), transcript
+
+
+@pytest.mark.parametrize("sentence", ["the front door of the church was painted red", "did you see the game last night"])
+def test_what_is_no_command_is_not_made_one(bus: Bus, voices: Callable[[str, str], Path], sentence: str) -> None:
+    transcript = heard(bus, pcm.read_wav(voices("flite-slt", sentence)))
+    assert "heard" not in transcript
+    assert len(set(spoken.words(transcript["text"])) & set(spoken.words(sentence))) > 3, transcript
