@@ -32,7 +32,7 @@ std::size_t letters_of(std::string_view text) {
 // improbable, whatever was said. What was heard says how much it was.
 bool as_long(std::string_view command, std::string_view heard) {
     const auto a = letters_of(command), b = letters_of(heard);
-    return 5 * a >= 3 * b && 3 * a <= 5 * b;
+    return 3 * a >= 2 * b && 2 * a <= 3 * b;
 }
 
 }  // namespace

@@ -9,7 +9,9 @@ struct second_reading_options {
     // By how much (natural logarithm of the probability of the whole) a command may be less probable than what was
     // heard, and has to be more probable than one that does something else.
     double margin = 6;
-    double loose_margin = 2;  // the first, where what was heard is a command with a free name in it
+    // The first, where what was heard is a command with a name in it that may be any: a command without it has to be
+    // more probable.
+    double loose_margin = -1;
     double begin_margin = 4;  // the first, of what is only the beginning of a command
     double lead = 3;
     std::size_t side_by_side = 8;
