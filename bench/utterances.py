@@ -115,6 +115,9 @@ PAUSED = (
 )
 PAUSES_S = (0.3, 0.4, 0.5, 0.6, 0.7)
 
+# Nobody wants anything done by these, though they have the words of commands.
+CHATTER_LINES = (Path(__file__).parent / "chatter.txt").read_text(encoding="utf-8").splitlines()
+
 NOISES = ("fan", "music", "voice", "babble")
 NOISE_S = 12.0
 LEAD_S = 0.4  # of noise or silence before the first word

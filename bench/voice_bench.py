@@ -3,7 +3,7 @@
 
 `--set commands` (the default) speaks single commands, `--set pauses` commands with a pause inside, which have to be kept
 whole, `--set satellites` one more satellite at a time until they slow each other down, `--set noise` no speech at all,
-which has to yield no word. `--noise fan@20` puts a background behind them, 20 dB below the speech. A run speaks a sample
+which has to yield no word, `--set chatter` sentences that are no commands and must not become any. `--noise fan@20` puts a background behind them, 20 dB below the speech. A run speaks a sample
 that lasts under four minutes, the voices taking turns; `--all` speaks every command in every voice.
 
 Commands are spoken by synthesisers of different kinds and streamed to a running Loqa in frames of 20 ms, each sent when
@@ -48,7 +48,7 @@ import spoken  # noqa: E402
 import utterances  # noqa: E402
 import voices  # noqa: E402
 from bus import Bus, Message  # noqa: E402
-from local_loqa import Instance  # noqa: E402
+from local_loqa import BINARIES, Instance, clean_environment  # noqa: E402
 
 RESULTS = REPOSITORY / "bench" / "RESULTS.md"
 OWN_VOICE = "piper"
@@ -72,6 +72,7 @@ class Measured:
     session_id: str = ""
     stages_ms: dict[str, float] = field(default_factory=dict)  # from session.ended
     hops_ms: dict[str, float] = field(default_factory=dict)  # spans of the turn's trace
+    same_meaning: bool = False  # what was heard means what was said, to this home
     cut_off: bool = False  # the final transcript came before the last speech sample had been sent
 
     @property
@@ -179,6 +180,25 @@ def add_hops(bus: Bus, results: list[Measured]) -> None:
             if span["name"] != "voice.session":
                 took = (span["end_us"] - span["start_us"]) / 1000
                 result.hops_ms[span["name"]] = result.hops_ms.get(span["name"], 0.0) + took
+
+
+def meanings(texts: list[str]) -> list[tuple | None]:
+    """What each means to the home that ships; None if it means nothing."""
+    done = subprocess.run(
+        [str(BINARIES / "loqa"), "intents", "match", "--json", "--home", str(REPOSITORY / "share/homes/house.yaml")],
+        input="\n".join(text or "-" for text in texts) + "\n",
+        env=clean_environment(LOQA_SHARE_DIR=str(REPOSITORY / "share")),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(texts), done.stderr
+    return [(each["intent"], json.dumps(each["slots"], sort_keys=True)) if each["intent"] else None for each in answers]
+
+
+def add_meanings(results: list[Measured]) -> None:
+    said, heard = (meanings([getattr(result, what) for result in results]) for what in ("command", "heard"))
+    for result, meant, got in zip(results, said, heard, strict=True):
+        result.same_meaning = meant == got if meant else result.exact
 
 
 def cancel_timers(bus: Bus) -> None:
@@ -343,7 +363,8 @@ def report(results: list[Measured], floor: list[float], at_start: str, watched: 
     lost = sum(result.lost_last_word for result in results)
     lines += [
         "",
-        f"Answered {len(answered)} of {spoke}; "
+        f"Answered {len(answered)} of {spoke}; understood as said {sum(r.same_meaning for r in results)} "
+        f"({100 * sum(r.same_meaning for r in results) / spoke:.1f} %); "
         f"acted on or answered as asked {sum(r.outcome == 'answered' for r in results)}; "
         f"transcript exact {sum(r.exact for r in results)}; "
         f"cut off before the end of speech {cut} ({100 * cut / spoke:.1f} %); "
@@ -351,7 +372,7 @@ def report(results: list[Measured], floor: list[float], at_start: str, watched: 
         "",
         *running_costs(results, watched),
     ]
-    odd = [r for r in results if r.cut_off or r.lost_last_word or r.outcome != "answered"]
+    odd = [r for r in results if r.cut_off or not r.same_meaning or r.outcome != "answered"]
     if odd:
         lines += ["", "Not as said:", ""]
         lines += [f'- {r.voice}: "{r.command}" → "{r.heard}" ({r.outcome}{", cut off" if r.cut_off else ""})' for r in odd]
@@ -381,10 +402,11 @@ def running_costs(results: list[Measured], watched: Watched) -> list[str]:
 class Bench:
     """A Loqa of its own, and voices to speak to it."""
 
-    def __init__(self, folder: Path, chosen: list[str]) -> None:
+    def __init__(self, folder: Path, chosen: list[str], settings: dict[str, str]) -> None:
         self.folder, self.chosen = folder, chosen
         port = free_ports(3)
-        self.instance = Instance(folder / "instance", {"LOQA_TELEMETRY_PROMETHEUS_BIND": f"127.0.0.1:{port}"})
+        own = {"LOQA_TELEMETRY_PROMETHEUS_BIND": f"127.0.0.1:{port}"}
+        self.instance = Instance(folder / "instance", own | settings)
         self.bus = self.instance.start().bus
         self.watched = Watched(self.instance, port)
 
@@ -484,12 +506,29 @@ def run_noise(bench: Bench, at_start: str, minutes: float) -> str:
     return "\n".join(lines) + "\n"
 
 
+def run_chatter(bench: Bench, at_start: str) -> str:
+    """Sentences that are no commands, in every voice: none may be taken for one, however often it is listened to."""
+    lines = head(at_start, "sentences that are no commands")
+    finals = bench.bus.subscribe("stt.text.final")
+    changed, count = [], 0
+    for voice, text in itertools.product(bench.chosen, utterances.CHATTER_LINES):
+        name = client.new_session()
+        client.send_at_once(bench.bus, name, bench.speech(voice, text))
+        transcript = finals.of_session(name, 20).json()
+        count += 1
+        if "heard" in transcript:
+            changed.append(f'- {voice}: "{text}" → "{transcript["heard"]}" → "{transcript["text"]}"')
+            print(changed[-1], flush=True)
+    lines += [f"{count} spoken by {len(bench.chosen)} voices, {len(changed)} taken for a command.", *changed]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description="Measures end of speech to first audible sample on a Loqa of its own, started for the run.",
         epilog="Example: bench/voice_bench.py --noise fan@10 --record",
     )
-    parser.add_argument("--set", default="commands", choices=("commands", "pauses", "satellites", "noise"))
+    parser.add_argument("--set", default="commands", choices=("commands", "pauses", "satellites", "noise", "chatter"))
     parser.add_argument("--noise", help="KIND@DB, kinds: " + ", ".join(utterances.NOISES))
     parser.add_argument("--voices", default=",".join(VOICES), help="some of %(default)s")
     parser.add_argument("--commands", type=int, default=len(utterances.COMMANDS), help="only the first N of %(default)s")
@@ -497,6 +536,9 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="every command in every voice: half an hour")
     parser.add_argument("--satellites", default="1,2,4,8,12", help="how many at once (%(default)s)")
     parser.add_argument("--minutes", type=float, default=15, help="of each kind of noise (%(default)s)")
+    parser.add_argument(
+        "--setting", action="append", default=[], metavar="LOQA_…=VALUE", help="an environment variable of Loqa's"
+    )
     parser.add_argument("--record", action="store_true", help="append the report to bench/RESULTS.md")
     parser.add_argument("--json", type=Path, help="write each measurement to this file")
     parser.add_argument("--keep-log", type=Path, help="write the instance's log to this file")
@@ -518,10 +560,15 @@ def main() -> int:
             kind, _, snr_db = options.noise.partition("@")
             noise = utterances.Noise(kind, float(snr_db), folder)
             about += f", {kind} {float(snr_db):.0f} dB below the speech"
-        bench = Bench(folder, chosen)
+        settings = dict(each.split("=", 1) for each in options.setting)
+        if settings:
+            about += f", with {' '.join(options.setting)}"
+        bench = Bench(folder, chosen, settings)
         try:
             if options.set == "satellites":
                 text = run_satellites(bench, at_start, [int(count) for count in options.satellites.split(",")])
+            elif options.set == "chatter":
+                text = run_chatter(bench, at_start)
             elif options.set == "noise":
                 text = run_noise(bench, at_start, options.minutes)
             else:
@@ -535,6 +582,7 @@ def main() -> int:
                 cancel_timers(bench.bus)
                 floor += round_trips_ms(bench.bus)
                 add_hops(bench.bus, results)
+                add_meanings(results)
                 text = report(results, floor, at_start, bench.watched, about)
         finally:
             bench.instance.destroy()
