@@ -21,16 +21,23 @@ def heard(bus: Bus, clip: pcm.Clip) -> dict:
         finals.close()
 
 
-@pytest.mark.parametrize(
-    ("voice", "command"),
-    [("flite-slt", "switch on the kettle"), ("flite-kal", "turn off the hallway light")],
+# Each of them reads wrong by itself; which of them do may change with the recogniser.
+MISHEARD = (
+    ("flite-kal", "turn off the hallway light"),
+    ("flite-kal", "turn on the desk lamp"),
+    ("flite-rms", "turn off the reading lamp"),
+    ("flite-kal", "switch on the kettle"),
 )
-def test_a_command_is_heard_that_was_misheard_at_first(
-    bus: Bus, voices: Callable[[str, str], Path], voice: str, command: str
-) -> None:
-    transcript = heard(bus, pcm.read_wav(voices(voice, command)))
-    assert spoken.words(transcript["text"]) == spoken.words(command), transcript
-    assert spoken.words(transcript["heard"]) != spoken.words(command), transcript
+
+
+def test_commands_are_heard_that_were_misheard_at_first(bus: Bus, voices: Callable[[str, str], Path]) -> None:
+    transcripts = {command: heard(bus, pcm.read_wav(voices(voice, command))) for voice, command in MISHEARD}
+    for command, transcript in transcripts.items():
+        assert spoken.words(transcript["text"]) == spoken.words(command), transcript
+    again = [transcript for transcript in transcripts.values() if "heard" in transcript]
+    assert len(again) >= 2, transcripts
+    for transcript in again:
+        assert spoken.words(transcript["heard"]) != spoken.words(transcript["text"]), transcript
 
 
 @pytest.mark.parametrize("sentence", ["the front door of the church was painted red", "did you see the game last night"])
