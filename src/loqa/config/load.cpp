@@ -301,6 +301,7 @@ private:
             if (auto* const* path = std::get_if<fs::path*>(&where)) expand_home(**path);
         }
         if (out_.data_dir.empty()) out_.data_dir = default_data_folder();
+        if (out_.skills.directory.empty()) out_.skills.directory = out_.data_dir / "skills" / "installed";
         if (out_.event_store.path.empty()) out_.event_store.path = out_.data_dir / "events.db";
         if (out_.tts.cache_path.empty()) out_.tts.cache_path = cache_folder() / "speech";
         if (!out_.bus.embedded && out_.bus.servers.empty())
