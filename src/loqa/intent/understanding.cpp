@@ -518,9 +518,9 @@ const matcher& interpreter::sentences() const { return *impl_->sentences; }
 const home& interpreter::house() const { return *impl_->house; }
 
 understood interpreter::understand(std::string_view sentence, const context& where, const conversation& before,
-                                   steady_time now) const {
+                                   steady_time now, hearing how) const {
     const impl& my = *impl_;
-    understanding out;
+    understanding out{.mended = how == hearing::again};
     const bool remembers = !before.empty() && now - before.said_at <= my.options.memory;
     if (sentence.size() > longest_sentence) return std::unexpected(miss{miss_reason::too_long, {}, {}});
     auto whole = my.single(sentence, where, true);

@@ -32,7 +32,7 @@ struct command {
 struct understanding {
     std::vector<command> commands;  // in the order they were said; several are all carried out, or none
     double confidence = 1;          // of the least certain of them
-    bool mended = false;            // words had to be exchanged
+    bool mended = false;            // words had to be exchanged, here or by the recogniser
     bool ask_first = false;         // say `question` and wait for a yes before doing anything
     std::string question;           // "Did you mean: turn on the kitchen lights?"
 };
@@ -54,14 +54,18 @@ struct understanding_options {
     std::chrono::seconds memory{60};  // how long "it" and "and the bedroom" are understood
 };
 
+// Whether the words are the recogniser's first reading, or what it took them for when it listened again for a command.
+enum class hearing { clear, again };
+
 class interpreter {
 public:
     interpreter(std::shared_ptr<const matcher> sentences, std::shared_ptr<const home> house,
                 understanding_options options = {});
     ~interpreter();
 
+    // What was heard again is asked about where a mended sentence would be: a lock, a cover, an alarm, several rooms.
     understood understand(std::string_view sentence, const context& where = {}, const conversation& before = {},
-                          steady_time now = {}) const;
+                          steady_time now = {}, hearing how = hearing::clear) const;
 
     const matcher& sentences() const;
     const home& house() const;

@@ -14,17 +14,18 @@ void conductor::on_ahead(const bus::message& m) {
     if (it == turns_.end() || it->second.at != state::listening) return;
     const turn& t = it->second;
     if (const auto id = protocol::read_turn(m.headers).turn_id; !id.empty() && id != t.id) return;
-    speculation_.guess(t.id, words_ahead(t, std::string(trim(heard->text))));
+    speculation_.guess(t.id, words_ahead(t, *heard));
 }
 
 // As decide() would say it. Empty when that depends on what only doing it can tell.
-std::string conductor::words_ahead(const turn& t, const std::string& heard) {
+std::string conductor::words_ahead(const turn& t, const protocol::transcript& said) {
+    const std::string heard(trim(said.text));
     if (heard.empty()) return "";
     const auto known = std::ranges::find(memories_, t.session_id, &memory::session_id);
     static const memory nothing;
     const memory& before = known == memories_.end() ? nothing : *known;
 
-    const auto [understood, confirmed] = meaning_of(heard, t.area, before);
+    const auto [understood, confirmed] = meaning_of(heard, t.area, before, how_heard(said));
     if (!understood) return actor_.not_understood(understood.error()).text;
     asker who{.session_id = t.session_id,
               .target = t.target,

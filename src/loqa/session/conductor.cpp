@@ -198,17 +198,18 @@ void conductor::on_final(const bus::message& m) {
         observe("stt", headers.age->count());
     }
     store(t, "turn.heard", protocol::encode(*final));
-    decide(t, std::string(trim(final->text)), final->reason);
+    decide(t, *final);
 }
 
-void conductor::decide(turn& t, const std::string& heard, const std::string& stt_reason) {
-    t.heard = heard;
+void conductor::decide(turn& t, const protocol::transcript& said) {
+    t.heard = trim(said.text);
+    t.how_heard = how_heard(said);
     publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "deciding"}), &t);
-    if (heard.empty()) {
+    if (t.heard.empty()) {
         // Somebody spoke and nothing could be made of it: worth a word. Nobody spoke: worth none.
-        if (stt_reason == "speech_end")
+        if (said.reason == "speech_end")
             return speak(t, {.text = std::string(apology_not_heard), .failed = true, .reason = "not_heard"});
-        t.reason = stt_reason.empty() ? "no_speech" : stt_reason;
+        t.reason = said.reason.empty() ? "no_speech" : said.reason;
         return end(turns_.find(t.session_id), "nothing_heard");
     }
 
@@ -250,7 +251,7 @@ void conductor::reply(turn& t, const spoken_answer& given) {
 intent::understood conductor::understand(turn& t, memory& of_session) {
     const auto began = with_.clock.steady();
     telemetry::timed_span span(with_.tracer, with_.clock, "intent", t.trace);
-    auto [result, confirmed] = meaning_of(t.heard, t.area, of_session);
+    auto [result, confirmed] = meaning_of(t.heard, t.area, of_session, t.how_heard);
     of_session.asked_about.clear();
     if (confirmed) t.doing.confirmed = true;
     const double ms = to_ms(with_.clock.steady() - began);
@@ -269,12 +270,17 @@ std::shared_ptr<const intent::interpreter> conductor::interpreter() const {
     return live_ != nullptr ? live_->now()->meaning : interpreter_;
 }
 
+intent::hearing conductor::how_heard(const protocol::transcript& said) {
+    return said.heard.empty() ? intent::hearing::clear : intent::hearing::again;
+}
+
 // What a sentence means in its session. A yes or a no is about what was asked.
-conductor::meant conductor::meaning_of(const std::string& heard, const std::string& area, const memory& before) const {
+conductor::meant conductor::meaning_of(const std::string& heard, const std::string& area, const memory& before,
+                                       intent::hearing how) const {
     const auto now = with_.clock.steady();
     const bool asked = !before.asked_about.empty() && now - before.asked_at <= yes_awaited;
     const auto yes = asked ? intent::yes_or_no(heard, interpreter()->sentences().language()) : std::nullopt;
-    if (!yes) return {interpreter()->understand(heard, {.area = area}, before.before, now)};
+    if (!yes) return {interpreter()->understand(heard, {.area = area}, before.before, now, how)};
     if (*yes) return {intent::understanding{.commands = before.asked_about}, true};
     return {intent::understanding{
         .commands = {{.what = {.intent = "HassNevermind", .language = interpreter()->sentences().language()}}}}};

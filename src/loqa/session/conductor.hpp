@@ -106,6 +106,7 @@ private:
         wall_time began_wall{};
         steady_time began{}, heard_at{}, requested_at{}, started_at{}, deadline{}, phase_deadline{};
         std::string heard, reply, intent, target, privacy, area;
+        intent::hearing how_heard = intent::hearing::clear;
         bool apology = false;
         bool beep = false;  // instead of the reply's words
         bool expects_answer = false;
@@ -141,13 +142,15 @@ private:
 
     std::string area_of(const turn& t) const;
     turn& begin(const std::string& session_id, const protocol::turn_headers& headers);
-    void decide(turn& t, const std::string& heard, const std::string& stt_reason);
+    void decide(turn& t, const protocol::transcript& said);
     struct meant {
         intent::understood what;
         bool confirmed = false;  // with a yes to a question of ours
     };
     std::shared_ptr<const intent::interpreter> interpreter() const;
-    meant meaning_of(const std::string& heard, const std::string& area, const memory& before) const;
+    meant meaning_of(const std::string& heard, const std::string& area, const memory& before,
+                     intent::hearing how = intent::hearing::clear) const;
+    static intent::hearing how_heard(const protocol::transcript& said);
     intent::understood understand(turn& t, memory& of_session);
     void act(turn& t, std::vector<intent::command> commands);
     void go_on(turn& t);
@@ -157,7 +160,7 @@ private:
     void run_later(const timers::timer& t);
     bool asks_what_is_late(turn& t, const intent::recognized& what, const timers::timer& of);
     void reply(turn& t, const spoken_answer& answer);
-    std::string words_ahead(const turn& t, const std::string& heard);
+    std::string words_ahead(const turn& t, const protocol::transcript& said);
     void speak(turn& t, const spoken_answer& answer);
     void request_speech(turn& t);
     void lose(turn& t, const std::string& reason, const std::string& message);

@@ -62,13 +62,15 @@ protected:
         fs::remove_all(folder);
     }
 
-    // The answer to a sentence; nothing while it is waited for.
-    std::vector<std::string> say(const std::string& text, const std::string& session = "s") {
+    // The answer to a sentence; nothing while it is waited for. `first` is what the recogniser made of it before it
+    // listened again.
+    std::vector<std::string> say(const std::string& text, const std::string& session = "s",
+                                 const std::string& first = "") {
         bus.forget_published();
         turns->handle({std::string(subject::stt_final),
                        {},
                        {},
-                       protocol::encode(protocol::transcript{.session_id = session, .text = text})});
+                       protocol::encode(protocol::transcript{.session_id = session, .text = text, .heard = first})});
         return spoken();
     }
     std::vector<std::string> spoken() {
@@ -137,6 +139,15 @@ TEST_F(HomeTurns, WhatOpensTheHouseIsAskedFirst) {
     say("unlock the front door");
     EXPECT_THAT(say("yes"), ElementsAre("Unlocked the front door."));
     EXPECT_EQ(state("lock.front_door"), "unlocked");
+}
+
+TEST_F(HomeTurns, ACommandThatWasHeardOnlyTheSecondTimeIsAskedAboutWhereMuchHangsOnIt) {
+    EXPECT_THAT(say("lock the front door", "s", "look the fronted oar"),
+                ElementsAre(HasSubstr("lock the front door?")));
+    EXPECT_THAT(say("yes"), ElementsAre(HasSubstr("front door")));
+    EXPECT_THAT(say("lock the front door"), ElementsAre(Not(HasSubstr("?"))));
+    EXPECT_THAT(say("turn on the porch light", "s", "turn on the pour chlight"),
+                ElementsAre("Turned on the porch light."));
 }
 
 TEST_F(HomeTurns, SeveralCommandsAreDoneTogetherOrNotAtAll) {
