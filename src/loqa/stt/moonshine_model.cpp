@@ -81,9 +81,11 @@ result<onnx::tensor> moonshine_model::hear(std::vector<float> samples) {
 class moonshine_model::text final : public spelling {
 public:
     text(moonshine_model& model, onnx::tensor heard) : model_(model), inputs_(model.decoder_->inputs().size()) {
-        const auto length = heard.shape.at(1), width = heard.shape.at(2);
+        const auto width = heard.shape.at(2);
         const auto& at = model_.at_;
-        inputs_[at.mask] = {{1, length}, std::vector<std::int64_t>(static_cast<std::size_t>(length), 1)};
+        // The graph takes every 384th of it, one for each sample of sound. All of the sound counts: a single one is
+        // spread over it, whatever its length.
+        inputs_[at.mask] = {{1, 1}, std::vector<std::int64_t>{1}};
         inputs_[at.heard] = std::move(heard);
         inputs_[at.cached] = {{1}, std::vector<std::uint8_t>{0}};
         for (const auto* all : {&at.spoken, &at.written})
