@@ -353,12 +353,15 @@ TEST_F(Intents, AreDeclaredAnsweredAndAskedAbout) {
     EXPECT_EQ(json::parse(declared[0].payload), json::parse(R"({"handler":"skill:coffee",
         "intents":["CoffeeBrew","CoffeeClean"]})"));
     EXPECT_EQ(ask("CoffeeBrew", R"({"intent":"CoffeeBrew"})")["speech"], "Here it is.");
+    await("coffee", 1);  // it is counted when it has ended, which is after its answer
 
     const auto asked = ask("CoffeeClean", R"({"intent":"CoffeeClean","slots":{"minutes":5}})");
     EXPECT_EQ(asked["ask"], true);
     EXPECT_EQ(asked["speech"], "Clean the machine for 5 minutes?");
     EXPECT_EQ(status("coffee").invocations, 1U);
     EXPECT_EQ(ask("CoffeeClean", R"({"intent":"CoffeeClean","confirmed":true})")["speech"], "Here it is.");
+    await("coffee", 2);
+    EXPECT_EQ(status("coffee").invocations, 2U);
 }
 
 TEST_F(Intents, TheirSentencesAreThereForTheMatcherUntilTheSkillGoes) {
