@@ -117,6 +117,16 @@ private:
         command.callback([this, &options, run] { job_ = [&options, run] { return run(options); }; });
     }
 
+    // One of the things a command can do, which its other options go with as well.
+    template <class Action>
+    CLI::App& add_action(CLI::App& to, const char* name, const char* what, const char* examples, Action& chosen,
+                         Action does) {
+        auto& action = add(to, name, what, examples);
+        action.callback([&chosen, does] { chosen = does; });
+        action.fallthrough();
+        return action;
+    }
+
     static void add_config_and_data(CLI::App& command, instance_options& to) {
         command.add_option("--data", to.data, "Data folder of the instance (default: data_dir of the configuration)")
             ->type_name("DIR");
@@ -255,10 +265,7 @@ private:
         runs(c, o, &cli::timers);
         using action = timers_options::action;
         const auto sub = [&](const char* name, const char* what, const char* example, action does) -> CLI::App& {
-            auto& s = add(c, name, what, example);
-            s.callback([&o, does] { o.what = does; });
-            s.fallthrough();
-            return s;
+            return add_action(c, name, what, example, o.what, does);
         };
         const auto which = [&](CLI::App& s) {
             s.add_option("timer", o.timer, "Its id or its label")->required()->type_name("TIMER");
@@ -314,10 +321,7 @@ private:
         runs(c, o, &cli::sessions);
         using action = sessions_options::action;
         const auto sub = [&](const char* name, const char* what, const char* example, action does) -> CLI::App& {
-            auto& s = add(c, name, what, example);
-            s.callback([&o, does] { o.what = does; });
-            s.fallthrough();
-            return s;
+            return add_action(c, name, what, example, o.what, does);
         };
         sub("list", "Show the sessions, the one that was active last first", "  loqa sessions list", action::list);
         sub("show", "Show the events of a session", "  loqa sessions show kitchen --json", action::show)
@@ -346,12 +350,7 @@ private:
         runs(c, o, &cli::skill);
         using action = skill_options::action;
         const auto sub = [&](CLI::App& in, const char* name, const char* what, const char* example,
-                             action does) -> CLI::App& {
-            auto& s = add(in, name, what, example);
-            s.callback([&o, does] { o.what = does; });
-            s.fallthrough();
-            return s;
-        };
+                             action does) -> CLI::App& { return add_action(in, name, what, example, o.what, does); };
         const auto which = [&](CLI::App& s) -> CLI::Option* {
             return s.add_option("name", o.name, "Its name")->type_name("NAME");
         };

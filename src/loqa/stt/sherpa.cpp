@@ -96,23 +96,16 @@ private:
     online_engine engine_;
 };
 
-// What every model is opened with. `tokens` outlives the result.
-template <class Config>
-Config config_of(const std::string& tokens, int threads) {
-    Config config{};
-    config.feat_config.sample_rate = audio::speech_rate_hz;
-    config.feat_config.feature_dim = feature_bands;
-    config.model_config.num_threads = threads;
-    config.model_config.provider = "cpu";
-    config.model_config.tokens = tokens.c_str();
-    config.decoding_method = "greedy_search";
-    return config;
-}
-
 }  // namespace
 
 result<std::unique_ptr<live_engine>> open_transducer(const transducer_files& files, int threads) {
-    auto config = config_of<SherpaOnnxOnlineRecognizerConfig>(files.tokens, threads);
+    SherpaOnnxOnlineRecognizerConfig config{};
+    config.feat_config.sample_rate = audio::speech_rate_hz;
+    config.feat_config.feature_dim = feature_bands;
+    config.decoding_method = "greedy_search";
+    config.model_config.num_threads = threads;
+    config.model_config.provider = "cpu";
+    config.model_config.tokens = files.tokens.c_str();
     config.model_config.transducer.encoder = files.encoder.c_str();
     config.model_config.transducer.decoder = files.decoder.c_str();
     config.model_config.transducer.joiner = files.joiner.c_str();
