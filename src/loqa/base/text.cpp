@@ -58,4 +58,9 @@ std::string to_lower(std::string_view ascii) {
     return lower;
 }
 
+std::size_t utf8_length(char first) {
+    const auto byte = static_cast<unsigned char>(first);
+    return byte < 0x80 ? 1 : byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 0;
+}
+
 }  // namespace loqa

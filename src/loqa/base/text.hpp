@@ -20,4 +20,7 @@ std::string_view trim(std::string_view text);
 std::vector<std::string> split(std::string_view text, char separator);
 std::string to_lower(std::string_view ascii);
 
+// How many bytes a character of UTF-8 has that begins with this one; 0 where none does.
+std::size_t utf8_length(char first);
+
 }  // namespace loqa

@@ -8,15 +8,9 @@
 namespace loqa::stt {
 namespace {
 
-// How many bytes the letter has that begins with this one.
-std::size_t bytes_of_letter(char first) {
-    const auto byte = static_cast<unsigned char>(first);
-    return byte < 0x80 ? 1 : byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 0;
-}
-
 bool is_letters(std::string_view text) {
     for (std::size_t at = 0; at < text.size();) {
-        const auto bytes = bytes_of_letter(text[at]);
+        const auto bytes = utf8_length(text[at]);
         if (bytes == 0 || at + bytes > text.size() || static_cast<unsigned char>(text[at]) < ' ') return false;
         at += bytes;
     }
@@ -57,7 +51,7 @@ void second_reading::walk(std::size_t first, std::size_t last, std::size_t depth
     for (; first < last && spelled_[first].first.size() == depth; ++first)
         found.push_back({spelled_[first].second, state});
     while (first < last) {
-        const auto letter = spelled_[first].first.substr(depth, bytes_of_letter(spelled_[first].first[depth]));
+        const auto letter = spelled_[first].first.substr(depth, utf8_length(spelled_[first].first[depth]));
         auto same = first + 1;
         while (same < last && spelled_[same].first.compare(depth, letter.size(), letter) == 0) ++same;
         const auto to = for_what_->sentences().step(state, letter);

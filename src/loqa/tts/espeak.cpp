@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 
+#include "loqa/base/text.hpp"
 #include "loqa/tts/clauses.hpp"
 #include "loqa/tts/spoken.hpp"
 
@@ -44,7 +45,7 @@ std::u32string code_points(std::string_view utf8) {
     std::u32string out;
     for (std::size_t i = 0; i < utf8.size();) {
         const auto lead = static_cast<unsigned char>(utf8[i]);
-        const std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 0;
+        const std::size_t length = utf8_length(utf8[i]);
         if (length == 0 || i + length > utf8.size()) {
             ++i;
             continue;

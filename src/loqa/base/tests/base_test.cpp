@@ -118,5 +118,13 @@ TEST(Text, TheNearestKeyIsSuggestedOnlyWhenNearEnough) {
     EXPECT_EQ(split("a,,b", ','), (std::vector<std::string>{"a", "", "b"}));
 }
 
+TEST(Text, TheFirstByteSaysHowLongACharacterIs) {
+    EXPECT_EQ(utf8_length('a'), 1u);
+    EXPECT_EQ(utf8_length("\u00e9"[0]), 2u);
+    EXPECT_EQ(utf8_length("\u20ac"[0]), 3u);
+    EXPECT_EQ(utf8_length("\U0001f600"[0]), 4u);
+    EXPECT_EQ(utf8_length("\u00e9"[1]), 0u);
+}
+
 }  // namespace
 }  // namespace loqa
