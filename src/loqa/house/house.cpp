@@ -2,40 +2,15 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
 #include "loqa/base/text.hpp"
+#include "loqa/house/home_json.hpp"
 #include "loqa/store/database.hpp"
 
 namespace loqa::house {
 namespace {
 
-using json = nlohmann::ordered_json;
 using intent::entity;
 using intent::slot_value;
-
-json value_json(const slot_value& value) {
-    return std::visit([](const auto& content) { return json(content); }, value);
-}
-
-json attributes_json(const std::map<std::string, slot_value>& attributes) {
-    json out = json::object();
-    for (const auto& [key, value] : attributes) out[key] = value_json(value);
-    return out;
-}
-
-std::map<std::string, slot_value> attributes_of(const std::string& text) {
-    std::map<std::string, slot_value> out;
-    const auto parsed = json::parse(text, nullptr, false);
-    if (!parsed.is_object()) return out;
-    for (const auto& [key, value] : parsed.items()) {
-        if (value.is_string()) out[key] = value.get<std::string>();
-        if (value.is_boolean()) out[key] = value.get<bool>();
-        if (value.is_number_integer()) out[key] = value.get<std::int64_t>();
-        if (value.is_number_float()) out[key] = value.get<double>();
-    }
-    return out;
-}
 
 json entity_json(const entity& one) {
     json out{{"id", one.id}, {"name", one.name}};
@@ -70,7 +45,7 @@ public:
             auto row = rows->step();
             if (!row) return fail(std::move(row));
             if (!*row) break;
-            known_[rows->text(0)] = {rows->text(1), attributes_of(rows->text(2))};
+            known_[rows->text(0)] = {rows->text(1), attributes_of(json::parse(rows->text(2), nullptr, false))};
         }
         auto items = file_.prepare("SELECT list_id, item, done FROM home_items ORDER BY id");
         if (!items) return fail(std::move(items));
@@ -248,13 +223,7 @@ std::string to_json(const intent::entity& one) { return text_of(entity_json(one)
 std::string to_json(const simulated_home& home, std::uint64_t revision, std::uint64_t sentences) {
     const auto now = home.snapshot();
     json out{{"revision", revision}, {"sentences", sentences}};
-    out["floors"] = json::array();
-    for (const auto& one : now->floors)
-        out["floors"].push_back({{"id", one.id}, {"name", one.name}, {"aliases", one.aliases}});
-    out["areas"] = json::array();
-    for (const auto& one : now->areas)
-        out["areas"].push_back({{"id", one.id}, {"name", one.name}, {"floor", one.floor}, {"aliases", one.aliases}});
-    out["entities"] = json::array();
+    add_places(out, *now);
     for (const auto& one : now->entities) {
         auto thing = entity_json(one);
         if (one.domain() == "todo") {

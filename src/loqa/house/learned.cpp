@@ -2,26 +2,15 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
 #include "loqa/base/text.hpp"
+#include "loqa/house/home_json.hpp"
+#include "loqa/protocol/subjects.hpp"
 
 namespace loqa::house {
 namespace {
 
-using json = nlohmann::ordered_json;
-
 constexpr std::size_t max_name_bytes = 200;
 constexpr std::string_view template_marks = "[](){}<>|;:\\";
-
-// A file's name for any source.
-std::string file_name(std::string_view source) {
-    std::string out;
-    for (const unsigned char c : source)
-        out += std::isalnum(c) != 0 || c == '-' || c == '_' ? std::string(1, static_cast<char>(c))
-                                                            : fmt::format("%{:02X}", c);
-    return out + ".json";
-}
 
 std::string plain(std::string name) {
     for (auto& c : name)
@@ -40,22 +29,15 @@ void make_plain(std::vector<Named>& all) {
 }
 
 json to_json(const intent::home& home) {
-    json out{{"floors", json::array()}, {"areas", json::array()}, {"entities", json::array()}};
-    for (const auto& one : home.floors)
-        out["floors"].push_back({{"id", one.id}, {"name", one.name}, {"aliases", one.aliases}});
-    for (const auto& one : home.areas)
-        out["areas"].push_back({{"id", one.id}, {"name", one.name}, {"floor", one.floor}, {"aliases", one.aliases}});
-    for (const auto& one : home.entities) {
-        json attributes = json::object();
-        for (const auto& [key, value] : one.attributes)
-            attributes[key] = std::visit([](const auto& content) { return json(content); }, value);
+    json out;
+    add_places(out, home);
+    for (const auto& one : home.entities)
         out["entities"].push_back({{"id", one.id},
                                    {"name", one.name},
                                    {"area", one.area},
                                    {"aliases", one.aliases},
                                    {"state", one.state},
-                                   {"attributes", attributes}});
-    }
+                                   {"attributes", attributes_json(one.attributes)}});
     return out;
 }
 
@@ -124,7 +106,7 @@ result<bool> learned_homes::learn(const std::string& source, intent::home what) 
     const auto known = by_source_.find(source);
     const auto before = known == by_source_.end() ? std::string() : names_of(known->second);
     const auto now = names_of(what);
-    const auto file = folder_ / file_name(source);
+    const auto file = folder_ / (protocol::token(source) + ".json");
     std::error_code ec;
     if (now.empty()) {
         fs::remove(file, ec);

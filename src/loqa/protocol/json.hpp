@@ -18,6 +18,11 @@ using json = nlohmann::json;
 // Dumps without throwing on text that is not UTF-8: what cannot be written becomes U+FFFD.
 inline std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
+// What a request is answered with that was not done.
+inline std::string refusal(const error& why) {
+    return dump({{"error", {{"code", to_string(why.code)}, {"message", why.message}, {"hint", why.hint}}}});
+}
+
 inline result<json> parse_object(std::string_view text) {
     // 32 levels are far beyond any message of ours; the parser recurses by level.
     int depth = 0;

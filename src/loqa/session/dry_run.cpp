@@ -18,19 +18,15 @@ namespace {
 // Of all others the words depend on the moment: the time, which timers run, what is switched on.
 constexpr std::array<std::string_view, 4> always_alike = {"HassStartTimer", "HassNevermind", "HassRespond", "LoqaHelp"};
 
-std::string refusal(const error& e) {
-    return protocol::dump({{"error", {{"code", to_string(e.code)}, {"message", e.message}, {"hint", e.hint}}}});
-}
-
 }  // namespace
 
 std::string dry_run(const std::string& request, const intent::interpreter& meaning, const previewer& preview) {
     auto asked = protocol::parse_object(request);
-    if (!asked) return refusal(asked.error());
+    if (!asked) return protocol::refusal(asked.error());
     std::string text, area;
     protocol::field_reader read(*asked);
     read.text("text", text, protocol::max_text_bytes, true).text("area", area, 256);
-    if (read.failed()) return refusal(read.why());
+    if (read.failed()) return protocol::refusal(read.why());
 
     const auto understood = meaning.understand(trim(text), {.area = area});
     json answer{{"understood", understood.has_value()}};

@@ -20,10 +20,6 @@ constexpr std::size_t most_events = 10'000;
 // An answer is one message of the bus, which takes 2 MiB.
 constexpr std::size_t most_answer_bytes = 1u << 20;
 
-std::string refusal(const error& e) {
-    return protocol::dump({{"error", {{"code", to_string(e.code)}, {"message", e.message}, {"hint", e.hint}}}});
-}
-
 json session_json(const store::session_row& s) {
     return {{"session_id", s.session_id},
             {"actor_id", s.actor_id},
@@ -66,7 +62,7 @@ result<std::unique_ptr<history>> history::start(bus::connection& bus, store::eve
         auto subscribed =
             bus.subscribe(on, protocol::group::session, [h = made.get(), answer = answer](const bus::message& m) {
                 const auto text = (h->*answer)(m);
-                if (auto sent = h->bus_.respond(m, text ? *text : refusal(text.error())); !sent)
+                if (auto sent = h->bus_.respond(m, text ? *text : protocol::refusal(text.error())); !sent)
                     h->log_.warn(sent.error());
             });
         if (!subscribed) return fail(std::move(subscribed));

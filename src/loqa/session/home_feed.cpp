@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "loqa/house/home_json.hpp"
 #include "loqa/protocol/json.hpp"
 #include "loqa/protocol/subjects.hpp"
 
@@ -13,12 +14,6 @@ using protocol::json;
 namespace {
 
 constexpr std::size_t max_name_bytes = 256;
-
-std::string refusal(const error& why) {
-    json told{{"code", to_string(why.code)}, {"message", why.message}};
-    if (!why.hint.empty()) told["hint"] = why.hint;
-    return protocol::dump({{"error", told}});
-}
 
 }  // namespace
 
@@ -32,7 +27,8 @@ result<void> home_feed::start(std::function<void()> changed) {
             const auto done = (this->*answer)(m);
             if (!done) log_.warn(done.error());
             if (m.reply.empty()) return;
-            if (auto sent = bus_.respond(m, done ? *done : refusal(done.error())); !sent) log_.warn(sent.error());
+            if (auto sent = bus_.respond(m, done ? *done : protocol::refusal(done.error())); !sent)
+                log_.warn(sent.error());
         });
         if (!made) return fail(std::move(made));
         subscriptions_.push_back(std::move(*made));
@@ -75,13 +71,8 @@ result<std::string> home_feed::update(const bus::message& m) {
         protocol::field_reader read(one);
         read.text("id", thing.id, max_name_bytes, true).text("state", thing.state, max_name_bytes);
         if (read.failed()) return failure(read.why());
-        if (const auto attributes = one.find("attributes"); attributes != one.end() && attributes->is_object())
-            for (const auto& [key, value] : attributes->items()) {
-                if (value.is_string()) thing.attributes[key] = value.get<std::string>();
-                if (value.is_boolean()) thing.attributes[key] = value.get<bool>();
-                if (value.is_number_integer()) thing.attributes[key] = value.get<std::int64_t>();
-                if (value.is_number_float()) thing.attributes[key] = value.get<double>();
-            }
+        if (const auto attributes = one.find("attributes"); attributes != one.end())
+            thing.attributes = house::attributes_of(*attributes);
         told.push_back(std::move(thing));
     }
     std::lock_guard lock(mutex_);

@@ -42,10 +42,6 @@ json timer_json(const timers::timer& t) {
     return shown;
 }
 
-std::string error_json(const error& e) {
-    return protocol::dump({{"error", {{"code", to_string(e.code)}, {"message", e.message}, {"hint", e.hint}}}});
-}
-
 }  // namespace
 
 std::vector<std::string> timer_requests::subjects() {
@@ -62,7 +58,8 @@ result<bool> timer_requests::handle(const bus::message& m) {
         return true;
     };
     const auto answered = [&](const result<std::string>& answer) -> result<bool> {
-        if (auto sent = bus_.respond(m, answer ? *answer : error_json(answer.error())); !sent) log_.warn(sent.error());
+        if (auto sent = bus_.respond(m, answer ? *answer : protocol::refusal(answer.error())); !sent)
+            log_.warn(sent.error());
         return true;
     };
     if (m.subject == subject::timer_start) return taken(start_for_skill(m));

@@ -15,12 +15,6 @@ constexpr std::size_t max_name_bytes = 4096;  // of a path too
 constexpr int usual_events = 50;
 constexpr int most_events = 1000;
 
-std::string refusal(const error& why) {
-    json told{{"code", to_string(why.code)}, {"message", why.message}};
-    if (!why.hint.empty()) told["hint"] = why.hint;
-    return protocol::dump({{"error", told}});
-}
-
 json to_json(const skill_status& of) {
     return {{"name", of.name},
             {"version", of.version},
@@ -60,7 +54,7 @@ result<std::unique_ptr<control>> control::start(service& of, bus::connection& bu
                 }
             }
             const auto why = fail(errc::busy, "the skills are busy with {} other requests", max_waiting);
-            std::ignore = c->bus_.respond(m, refusal(why.error()));
+            std::ignore = c->bus_.respond(m, protocol::refusal(why.error()));
         });
     if (!subscribed) return fail(std::move(subscribed));
     made->subscription_ = std::move(*subscribed);
@@ -76,7 +70,7 @@ void control::run(const std::stop_token& stop) {
         waiting_.pop_front();
         lock.unlock();
         const auto done = answer(m.payload);
-        if (auto sent = bus_.respond(m, done ? *done : refusal(done.error())); !sent) log_.warn(sent.error());
+        if (auto sent = bus_.respond(m, done ? *done : protocol::refusal(done.error())); !sent) log_.warn(sent.error());
         lock.lock();
     }
 }
