@@ -89,7 +89,10 @@ def fresh_instance(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
 
 @pytest.fixture
 def outer_bus() -> Iterator[str]:
-    """URL of a nats-server without credentials, on loopback: the bus of those who run their own."""
+    """URL of a nats-server without credentials, on loopback: the bus of those who run their own.
+
+    A test names it before fresh_instance, so that it goes after the instances on it.
+    """
     program = CACHE / "engines" / "nats-server" / "nats-server"
     command = [str(program), "--addr", "127.0.0.1", "--port", "-1"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as server:

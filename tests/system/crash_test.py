@@ -153,7 +153,7 @@ def test_timers_survive_kill_of_loqad(victim: Instance) -> None:
 
 
 def test_timer_that_fell_due_while_nothing_ran_rings_at_the_next_start(
-    fresh_instance: Callable[..., Instance], outer_bus: str
+    outer_bus: str, fresh_instance: Callable[..., Instance]
 ) -> None:
     settings = {"LOQA_BUS_EMBEDDED": "false", "LOQA_BUS_SERVERS": outer_bus}
     first = fresh_instance(environment=settings).start()

@@ -145,7 +145,7 @@ def test_hostile_headers_end_nothing(target: Instance, voices: Callable[[str, st
 
 
 def test_garbage_of_a_component_ends_nothing(
-    fresh_instance: Callable[..., Instance], outer_bus: str, voices: Callable[[str, str], Path]
+    outer_bus: str, fresh_instance: Callable[..., Instance], voices: Callable[[str, str], Path]
 ) -> None:
     """On a bus without permissions anybody may say anything in anybody's name."""
     target = fresh_instance(environment={"LOQA_BUS_EMBEDDED": "false", "LOQA_BUS_SERVERS": outer_bus}).start()

@@ -275,7 +275,7 @@ def test_check_config(tmp_path: Path, program: str) -> None:
 # The good cases beside them
 
 
-def test_answers_over_an_outer_bus(fresh_instance: Callable[..., Instance], outer_bus: str) -> None:
+def test_answers_over_an_outer_bus(outer_bus: str, fresh_instance: Callable[..., Instance]) -> None:
     instance = fresh_instance(environment={"LOQA_BUS_EMBEDDED": "false", "LOQA_BUS_SERVERS": outer_bus}).start()
 
     asked = instance.loqa_json("ask", "what time is it", "--no-audio")

@@ -140,7 +140,7 @@ def test_states_survive_a_kill(kitchen: Instance) -> None:
 
 @pytest.mark.slow
 def test_what_was_missed_rings_late_and_says_so(
-    fresh_instance: Callable[..., Instance], outer_bus: str
+    outer_bus: str, fresh_instance: Callable[..., Instance]
 ) -> None:
     settings = {"LOQA_BUS_EMBEDDED": "false", "LOQA_BUS_SERVERS": outer_bus}
     first = fresh_instance(environment=settings).start()
