@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -275,6 +277,43 @@ def test_states_and_commands_for_later_survive_a_kill(house: House) -> None:
     (left,) = bus.request("timers.list")["timers"]
     assert "porch light" in left["label"]
     bus.request("timers.cancel", {"id": left["id"]})
+
+
+@pytest.mark.slow
+def test_commands_that_fell_due_while_nothing_ran(outer_bus: str, fresh_instance: Callable[..., Instance]) -> None:
+    """A light is switched late, with an apology; a lock is asked about first."""
+    settings = {"LOQA_BUS_EMBEDDED": "false", "LOQA_BUS_SERVERS": outer_bus}
+    first = fresh_instance(environment=settings).start()
+    for session, sentence in (("porch", "turn on the porch light"), ("door", "unlock the front door")):
+        for words in (f"{sentence} in three seconds", "yes"):
+            answer = say_in_writing(first.bus, words, session)
+            if answer["reply"].startswith("I'll "):
+                break
+        assert answer["reply"] == f"I'll {sentence} in 3 seconds.", answer
+    up = [*first.processes()]
+    for pid in up:
+        os.kill(pid, signal.SIGKILL)
+    assert local_loqa.wait_for_end(up, 10) == []
+    time.sleep(5)  # they fall due while nothing runs: there is no event to wait for
+
+    second = fresh_instance(environment=settings, data=first.data)
+    listening = Bus(outer_bus)
+    replies = listening.subscribe("session.reply")
+    try:
+        second.start()
+        heard = [replies.get(30).json()["text"] for _ in range(2)]
+        states = {thing["id"]: thing["state"] for thing in second.loqa_json("home")["entities"]}
+        agreed = say_in_writing(listening, "yes", "door")
+        then = {thing["id"]: thing["state"] for thing in second.loqa_json("home")["entities"]}
+    finally:
+        listening.close()
+    done, asked = sorted(heard, key=lambda text: text.endswith("?"))
+    assert re.fullmatch(r"Sorry, this is \d+ seconds late\. Turned on the porch light\.", done), heard
+    assert asked.endswith("I should have done this: unlock the front door. Shall I do it now?"), heard
+    assert states["light.porch"] == "on"
+    assert states["lock.front_door"] == "locked"
+    assert agreed["outcome"] == "answered", agreed
+    assert then["lock.front_door"] == "unlocked"
 
 
 @pytest.mark.parametrize(
