@@ -314,11 +314,12 @@ const property property_table[] = {
      .doc = "With moonshine: listen again for a command of this home, where what was heard is none."},
     {.key = "stt.listen_again_margin",
      .at = LOQA_AT(stt.listen_again_margin),
-     .fallback = "6",
+     .fallback = "7",
      .min = 0,
      .max = 20,
-     .doc = "How much less probable than what was heard such a command may be, as a natural logarithm; with more, more "
-            "commands are understood, and more often one that nobody gave."},
+     .doc =
+         "How much less probable than what was heard such a command may be at most, as a natural logarithm; with more, "
+         "more commands are understood, and more often one that nobody gave."},
     {.key = "stt.vad_model_path",
      .at = LOQA_AT(stt.vad_model_path),
      .fallback = "silero-vad",

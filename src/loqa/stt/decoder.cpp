@@ -19,6 +19,13 @@ std::string_view to_string(reading what) {
     return "unknown";
 }
 
+phrase form_of(const hypothesis& heard, const phrase_judge& judge) {
+    // Any short noise is near to some single word: it is not enough to cut somebody off.
+    if (!heard.heard.empty() && !heard.text.contains(' ')) return phrase::unknown;
+    const auto form = judge(heard.text);
+    return form == phrase::unknown && heard.begins ? phrase::open : form;
+}
+
 struct decoder::job {
     std::uint64_t utterance = 0;
     std::unique_ptr<stream> input;
@@ -142,8 +149,7 @@ void decoder::run() {
                 made.heard = next->input->listen_again(std::move(*made.heard), expected);
         }
         made.ended = clock_.steady();
-        if (judge_ && made.heard) made.form = judge_(made.heard->text);
-        if (made.heard && made.heard->begins && made.form == phrase::unknown) made.form = phrase::open;
+        if (judge_ && made.heard) made.form = form_of(*made.heard, judge_);
 
         lock.lock();
         next->running = reading_ = false;

@@ -41,6 +41,9 @@ struct outcome {
     phrase form = phrase::unknown;  // of what was heard
 };
 
+// How much of a command a reading is, by its words and by how they were found.
+phrase form_of(const hypothesis& heard, const phrase_judge& judge);
+
 struct decoder_options {
     // How much of its time the decoder gives to readings while somebody speaks. They come less often when many speak at
     // once; readings in a pause and final ones are made at any time.

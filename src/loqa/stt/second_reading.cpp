@@ -17,9 +17,20 @@ bool is_letters(std::string_view text) {
     return !text.empty() && !text.contains("  ");
 }
 
+// As they are spoken: a digit is a word.
 std::size_t letters_of(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(text, [](char c) { return c != ' ' && c != '.' && c != ','; }));
+    constexpr std::size_t letters_of_a_digit = 4;
+    std::size_t count = 0;
+    for (const char c : text) {
+        if (c >= '0' && c <= '9') {
+            count += letters_of_a_digit;
+        } else if (c == '%') {
+            count += std::string_view("percent").size();
+        } else if (c != ' ' && c != '.' && c != ',') {
+            ++count;
+        }
+    }
+    return count;
 }
 
 // A model that is held to a few sentences ends one early rather than say what it did not hear: "Thank you" is not too
@@ -140,6 +151,10 @@ result<std::optional<nearest_command>> second_reading::listen(const first_readin
     const auto fit = for_what_->fits(first.text);
     if (first.text.empty() || fit == expectation::fit::whole) return std::nullopt;
     const double margin = fit == expectation::fit::loose ? options_.loose_margin : options_.margin;
+    // The nearer to nothing a text is, the less it says: the margin of a short one is a share of its letters.
+    const auto likely_behind = [&](const finished& each) {
+        return std::min(margin, options_.margin_a_letter * static_cast<double>(letters_of(each.text)));
+    };
     auto found = write(model, first.score - margin);
     if (!found) return fail(std::move(found));
     if (found->empty()) return std::nullopt;
@@ -148,7 +163,9 @@ result<std::optional<nearest_command>> second_reading::listen(const first_readin
     const finished& first_of_all = found->front();
     const bool begins = first_of_all.meaning.empty() && first.score - first_of_all.score <= options_.begin_margin &&
                         as_long(first_of_all.text, first.text);
-    std::erase_if(*found, [](const finished& each) { return each.meaning.empty(); });
+    // What is not as long was not said, and says nothing against what is.
+    std::erase_if(*found,
+                  [&](const finished& each) { return each.meaning.empty() || !as_long(each.text, first.text); });
     nearest_command made{.lead = options_.lead, .begins = begins};
     if (found->empty()) return made;
     const finished& best = found->front();
@@ -156,7 +173,7 @@ result<std::optional<nearest_command>> second_reading::listen(const first_readin
     made.behind = first.score - best.score;
     const auto other = std::ranges::find_if(*found, [&](const auto& each) { return each.meaning != best.meaning; });
     if (other != found->end()) made.lead = std::min(made.lead, best.score - other->score);
-    made.likely = !made.begins && made.behind <= margin && made.lead >= options_.lead && as_long(best.text, first.text);
+    made.likely = !made.begins && made.behind <= likely_behind(best) && made.lead >= options_.lead;
     return made;
 }
 

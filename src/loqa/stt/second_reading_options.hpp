@@ -8,7 +8,9 @@ namespace loqa::stt {
 struct second_reading_options {
     // By how much (natural logarithm of the probability of the whole) a command may be less probable than what was
     // heard, and has to be more probable than one that does something else.
-    double margin = 6;
+    double margin = 7;
+    // The first at most, for each letter of the command: "Silence" is not far from any short noise.
+    double margin_a_letter = 0.42;
     // The first, where what was heard is a command with a name in it that may be any: a command without it has to be
     // more probable.
     double loose_margin = -1;

@@ -93,6 +93,16 @@ TEST_F(Decoder, WhatIsForgottenIsNotDelivered) {
     EXPECT_EQ(decoder_.waiting(), 0u);
 }
 
+TEST(FormOf, AWordThatWasOnlyHeardAgainEndsNothing) {
+    const auto growable = [](std::string_view) { return phrase::growable; };
+    EXPECT_EQ(form_of({.text = "Silence."}, growable), phrase::growable);
+    EXPECT_EQ(form_of({.text = "Silence.", .heard = "Filled."}, growable), phrase::unknown);
+    EXPECT_EQ(form_of({.text = "Lock the door.", .heard = "Look the door."}, growable), phrase::growable);
+    const auto unknown = [](std::string_view) { return phrase::unknown; };
+    EXPECT_EQ(form_of({.text = "Welcome to the", .begins = true}, unknown), phrase::open);
+    EXPECT_EQ(form_of({.text = "Welcome to the"}, unknown), phrase::unknown);
+}
+
 TEST_F(Decoder, AFailureIsDelivered) {
     engine_.fails = true;
     decoder_.submit(1, ms(10), reading::final, 1);

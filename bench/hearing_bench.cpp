@@ -1,0 +1,239 @@
+// The ear alone, in the time of the recordings: what is heard, and how long after the end of speech, on a machine that
+// may be busy with other things.
+//
+//   hearing_bench [--home FILE] [--threads N] [--fixed MS] [--speed X] [--verbose] < list
+//
+// Reads lines "NAME<tab>WAV file<tab>sample at which speech ends". Each recording goes through a session of its own, in
+// frames of 20 ms, with the detector and the recogniser that ship and the sentences of this home. Time is counted, not
+// waited for: a reading takes the processor time that it took its thread here, times --speed, and what comes meanwhile
+// is heard meanwhile. Prints for each "NAME<tab>ms from the end of speech to the transcript, negative when it is cut
+// off <tab>heard<tab>how it was heard at first<tab>phrase"; with --verbose before it every reading, and when.
+#include <cmath>
+#include <cstdlib>
+#include <ctime>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "loqa/audio/recording.hpp"
+#include "loqa/audio/wav.hpp"
+#include "loqa/base/text.hpp"
+#include "loqa/intent/collection.hpp"
+#include "loqa/intent/home.hpp"
+#include "loqa/stt/expectation.hpp"
+#include "loqa/stt/session.hpp"
+
+namespace {
+
+using namespace loqa;
+
+template <class T>
+T or_exit(result<T> got) {
+    if (!got) {
+        fmt::print(stderr, "hearing_bench: {}\n", got.error().text());
+        std::exit(1);
+    }
+    if constexpr (!std::is_void_v<T>) return std::move(*got);
+}
+
+std::chrono::nanoseconds thread_time() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec};
+}
+
+constexpr milliseconds frame_duration{20};
+
+struct options {
+    fs::path home = share_folder() / "homes" / "house.yaml";
+    int threads = 1;
+    std::optional<milliseconds> fixed;
+    double speed = 1;
+    bool verbose = false;
+};
+
+// One recording after the other. Stands where the service and the decoder are: one reading at a time, the next one when
+// it is done.
+class ear final : public stt::session_host {
+public:
+    ear(const options& how, stt::recognizer& engine, audio::voice_model& voices,
+        std::shared_ptr<const intent::interpreter> sentences)
+        : how_(how),
+          engine_(engine),
+          voices_(voices),
+          sentences_(std::move(sentences)),
+          expected_(std::make_shared<stt::expectation>(sentences_)) {}
+
+    struct heard {
+        std::optional<stt::hypothesis> text;
+        milliseconds at{};  // since the first frame
+        stt::phrase form = stt::phrase::unknown;
+        std::size_t finals = 0;
+    };
+
+    heard hear(const audio::clip& clip) {
+        made_ = {};
+        stt::session_options options;
+        if (how_.fixed) options.usual = {*how_.fixed, *how_.fixed, *how_.fixed, *how_.fixed};
+        stt::session session("recording", options, voices_.start(), clock_, *this);
+        session_ = &session;
+        start_ = clock_.steady();
+        next_partial_ = start_;
+        const auto step = static_cast<std::size_t>(clip.sample_rate_hz) / 50;
+        for (std::size_t at = 0; at < clip.samples.size() && !made_.text; at += step) {
+            pass(frame_duration);
+            const auto piece = std::span(clip.samples).subspan(at, std::min(step, clip.samples.size() - at));
+            stt::frame frame;
+            frame.session_id = "recording";
+            frame.sample_rate_hz = clip.sample_rate_hz;
+            frame.pcm = audio::to_s16le(piece);
+            frame.last = at + step >= clip.samples.size();
+            frame.arrived = clock_.steady();
+            session.hear(frame);
+        }
+        while (running_) pass(frame_duration);
+        streams_.clear();
+        return made_;
+    }
+
+private:
+    struct job {
+        std::unique_ptr<stt::stream> input;
+        std::vector<float> samples;
+        std::optional<stt::reading> wanted;
+        std::int64_t mark = 0;
+        steady_time asked;
+        bool forgotten = false;
+    };
+
+    std::uint64_t next_utterance() override { return ++utterances_; }
+    void submit(std::uint64_t utterance, std::vector<float> samples, stt::reading what, std::int64_t mark) override {
+        auto& entry = streams_[utterance];
+        entry.samples.insert(entry.samples.end(), samples.begin(), samples.end());
+        if (!entry.wanted) entry.asked = clock_.steady();
+        entry.wanted = std::max(what, entry.wanted.value_or(what));
+        entry.mark = mark;
+        start_reading();
+    }
+    void hurry(std::uint64_t) override {}
+    void forget(std::uint64_t utterance) override { streams_[utterance].forgotten = true; }
+    bool spare() const override { return !running_ && clock_.steady() >= next_partial_; }
+    void on_started(const stt::utterance&) override {}
+    void on_partial(const stt::utterance&, const stt::hypothesis&) override {}
+    void on_ahead(const stt::utterance&, const stt::hypothesis& heard) override { say("ahead \"{}\"", heard.text); }
+    void on_final(const stt::utterance& of, const stt::hypothesis& heard) override {
+        say("final \"{}\" {} speech {} ms", heard.text, to_string(of.reason), of.speech.count());
+        ++made_.finals;
+        if (made_.text || (heard.text.empty() && of.reason == stt::end_reason::no_speech)) return;
+        made_.text = heard;
+        made_.at = std::chrono::duration_cast<milliseconds>(clock_.steady() - start_);
+        if (of.read) made_.form = of.read->form;
+    }
+    void on_failed(const stt::utterance&, const error& why) override { say("failed: {}", why.text()); }
+
+    template <class... A>
+    void say(fmt::format_string<A...> text, A&&... with) const {
+        if (!how_.verbose) return;
+        fmt::print("  {:5.0f} {}\n", to_ms(clock_.steady() - start_), fmt::format(text, std::forward<A>(with)...));
+    }
+
+    // The clock goes on; readings that are done by then are handed over when they are.
+    void pass(std::chrono::nanoseconds time) {
+        const auto until = clock_.steady() + time;
+        while (running_ && running_->ended <= until) {
+            clock_.advance(running_->ended - clock_.steady());
+            auto made = std::move(*running_);
+            running_.reset();
+            if (made.what == stt::reading::partial) next_partial_ = made.ended + (made.ended - made.began);
+            say("{} of {}, took {:.0f} ms, waited {:.0f}: \"{}\"{}{} {}", to_string(made.what), made.mark,
+                to_ms(made.ended - made.began), to_ms(made.began - made.asked), made.heard->text,
+                made.heard->heard.empty() ? "" : " from \"" + made.heard->heard + "\"",
+                made.heard->begins ? " begins" : "", to_string(made.form));
+            if (!streams_[made.utterance].forgotten) session_->take(made);
+            start_reading();
+        }
+        clock_.advance(until - clock_.steady());
+    }
+
+    void start_reading() {
+        if (running_) return;
+        for (auto& [utterance, entry] : streams_) {
+            if (!entry.wanted || entry.forgotten) continue;
+            stt::outcome made{utterance,   *entry.wanted,   entry.mark, stt::hypothesis{},
+                              entry.asked, clock_.steady(), {}};
+            entry.wanted.reset();
+            const auto before = thread_time();
+            if (!entry.input) entry.input = engine_.start();
+            (void)entry.input->accept(std::exchange(entry.samples, {}));
+            made.heard = entry.input->read();
+            if (made.heard && made.what != stt::reading::partial)
+                made.heard = entry.input->listen_again(std::move(*made.heard), expected_);
+            or_exit(made.heard);
+            made.form = stt::form_of(*made.heard, [&](std::string_view text) { return stt::judge(*sentences_, text); });
+            const std::chrono::duration<double, std::nano> took = (thread_time() - before) * how_.speed;
+            made.ended = made.began + std::chrono::duration_cast<std::chrono::nanoseconds>(took);
+            running_ = std::move(made);
+            return;
+        }
+    }
+
+    const options& how_;
+    stt::recognizer& engine_;
+    audio::voice_model& voices_;
+    const std::shared_ptr<const intent::interpreter> sentences_;
+    const std::shared_ptr<stt::expectation> expected_;
+
+    manual_clock clock_;
+    steady_time start_, next_partial_;
+    stt::session* session_ = nullptr;
+    std::map<std::uint64_t, job> streams_;
+    std::optional<stt::outcome> running_;
+    std::uint64_t utterances_ = 0;
+    heard made_;
+};
+
+std::shared_ptr<const intent::interpreter> sentences_about(const fs::path& file) {
+    const auto house = std::make_shared<const intent::home>(or_exit(intent::load_home(file)));
+    auto loaded = or_exit(intent::load_sentences({.language = "en"}));
+    auto compiled = or_exit(intent::matcher::compile(loaded.sentences, *house));
+    return std::make_shared<const intent::interpreter>(std::move(compiled), house);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    options how;
+    for (int i = 1; i < argc; ++i) {
+        const std::string_view name = argv[i];
+        if (name == "--verbose") {
+            how.verbose = true;
+            continue;
+        }
+        if (i + 1 == argc) return 2;
+        const std::string value = argv[++i];
+        if (name == "--home") how.home = value;
+        if (name == "--threads") how.threads = std::stoi(value);
+        if (name == "--fixed") how.fixed = milliseconds{std::stoi(value)};
+        if (name == "--speed") how.speed = std::stod(value);
+    }
+    const auto engine = or_exit(stt::load_moonshine({.model = "moonshine-tiny-en", .threads = how.threads}));
+    const auto voices = or_exit(audio::load_silero("silero-vad"));
+    ear listener(how, *engine, *voices, sentences_about(how.home));
+    std::string line;
+    while (std::getline(std::cin, line)) {
+        const auto fields = split(line, '\t');
+        if (fields.size() != 3) continue;
+        if (how.verbose) fmt::print("{}\n", fields[0]);
+        const auto clip = or_exit(audio::read_wav(fields[1]));
+        const auto heard = listener.hear(clip);
+        const double end_ms = 1000.0 * std::stod(fields[2]) / clip.sample_rate_hz;
+        // The frame with the last sample of speech is sent when it is full.
+        const double sent_ms = (std::floor(end_ms / 20) + 1) * 20;
+        fmt::print("{}\t{:.0f}\t{}\t{}\t{}\n", fields[0], static_cast<double>(heard.at.count()) - sent_ms,
+                   heard.text ? heard.text->text : "", heard.text ? heard.text->heard : "", to_string(heard.form));
+        std::fflush(stdout);
+    }
+}
