@@ -167,7 +167,7 @@ private:
             entry.wanted.reset();
             const auto before = thread_time();
             if (!entry.input) entry.input = engine_.start();
-            (void)entry.input->accept(std::exchange(entry.samples, {}));
+            or_exit(entry.input->accept(std::exchange(entry.samples, {})));
             made.heard = entry.input->read();
             if (made.heard && made.what != stt::reading::partial)
                 made.heard = entry.input->listen_again(std::move(*made.heard), expected_);
