@@ -20,6 +20,7 @@ json entity_json(const entity& one) {
         out["state"] = one.state;
     else
         out["state"] = {{"in", one.spoken_state}, {"out", one.state}};
+    if (!one.source.empty()) out["source"] = one.source;
     auto shown = one.attributes;
     shown.erase(std::string(secret_attribute));
     if (!shown.empty()) out["attributes"] = attributes_json(shown);
@@ -216,6 +217,16 @@ result<std::unique_ptr<simulated_home>> simulated_home::open(const fs::path& dat
     auto made = std::make_unique<stored_home>(std::move(*opened), time);
     if (auto loaded = made->load(std::move(as_built)); !loaded) return fail(std::move(loaded));
     return made;
+}
+
+const entity* told_by_another(const intent::home& home, const changes& what) {
+    const auto touched = [&](const entity& one) {
+        return !one.source.empty() &&
+               (std::ranges::find(what.states, one.id, &state_change::entity_id) != what.states.end() ||
+                std::ranges::find(what.items, one.id, &item_change::list_id) != what.items.end());
+    };
+    const auto found = std::ranges::find_if(home.entities, touched);
+    return found == home.entities.end() ? nullptr : &*found;
 }
 
 std::string to_json(const intent::entity& one) { return text_of(entity_json(one)); }

@@ -76,6 +76,9 @@ public:
     virtual void rebuild(intent::home as_built) = 0;
 };
 
+// The first of the things that are to change which somebody told of: it is real, and only who told of it can change it.
+const intent::entity* told_by_another(const intent::home& home, const changes& what);
+
 // The home in the layout that intent::parse_home reads, in JSON; lists have their items.
 std::string to_json(const simulated_home& home, std::uint64_t revision, std::uint64_t sentences);
 

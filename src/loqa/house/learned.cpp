@@ -131,7 +131,9 @@ intent::home learned_homes::behind(intent::home first) const {
     for (const auto& [source, home] : by_source_) {
         append_new(first.floors, home.floors);
         append_new(first.areas, home.areas);
-        append_new(first.entities, home.entities);
+        auto things = home.entities;
+        for (auto& one : things) one.source = source;
+        append_new(first.entities, things);
     }
     return first;
 }

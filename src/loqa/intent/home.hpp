@@ -44,6 +44,7 @@ struct entity {
     std::string state;                             // "on", "open", "locked", "21.5" …
     std::string spoken_state;                      // how the state is said where that differs ("charging" for "on")
     std::map<std::string, slot_value> attributes;  // device_class, unit_of_measurement, supported features …
+    std::string source{};                          // who told of it and alone can change it; empty: the home's own file
 
     std::string_view domain() const { return std::string_view(id).substr(0, id.find('.')); }
 };

@@ -81,6 +81,13 @@ std::optional<intent::recognized> command_of(const protocol::home_command& asked
     return out;
 }
 
+// A sentence without its end; empty when all of it can be done here.
+std::string out_of_reach(const intent::home& home, const house::changes& wanted) {
+    const auto* thing = house::told_by_another(home, wanted);
+    if (thing == nullptr) return {};
+    return fmt::format("it belongs to {}, and no skill that controls it is running", thing->source);
+}
+
 result<house::state_change> change_of(const json& from) {
     if (!from.is_object()) return fail(errc::invalid_message, "a change is not an object");
     house::state_change out;
@@ -171,7 +178,12 @@ std::string home_service::act(const std::string& payload) {
             continue;
         }
         const auto id = change->entity_id;
-        const auto applied = home_.apply({.states = {std::move(*change)}, .items = {}});
+        const house::changes wanted{.states = {std::move(*change)}, .items = {}};
+        if (const auto why = out_of_reach(*home_.snapshot(), wanted); !why.empty()) {
+            failed.push_back({{"id", id}, {"reason", "no_skill"}, {"message", why}});
+            continue;
+        }
+        const auto applied = home_.apply(wanted);
         if (applied)
             done.push_back(id);
         else if (applied.error().code == errc::not_found)
@@ -199,6 +211,8 @@ void home_service::on_command(const bus::message& m) {
         status.reason = fmt::format("there is no action \"{}\"", asked->action);
     } else if (!*planned) {
         status.reason = planned->error().key;
+    } else if (auto why = out_of_reach(*home_.snapshot(), (*planned)->changes); !why.empty()) {
+        status.reason = std::move(why);
     } else if (auto applied = home_.apply((*planned)->changes); !applied) {
         status.reason = applied.error().message;
     } else {

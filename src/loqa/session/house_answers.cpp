@@ -52,6 +52,19 @@ spoken_answer house_answers::refused(std::string_view key, const intent::answer_
     return {.text = std::move(text), .failed = true, .reason = std::string(key)};
 }
 
+std::optional<spoken_answer> house_answers::out_of_reach(const intent::recognized& what,
+                                                         const house::changes& wanted) const {
+    const auto now = home_.snapshot();
+    const auto* thing = house::told_by_another(*now, wanted);
+    if (thing == nullptr) return std::nullopt;
+    auto out = refused("handle_error", {});
+    if (is_english(what.language))
+        out.text = fmt::format("Sorry, {} belongs to {}, and no skill that controls it is running.", thing->name,
+                               thing->source);
+    out.reason = "no_skill";
+    return out;
+}
+
 std::optional<spoken_answer> house_answers::answer_for(const intent::recognized& what, const asker& who) {
     const auto planned = house::plan_for(home_, what, clock_.wall());
     if (!planned) {
@@ -64,6 +77,7 @@ std::optional<spoken_answer> house_answers::answer_for(const intent::recognized&
     }
     if (!*planned) return refused(planned->error().key, planned->error().values);
     const auto& plan = **planned;
+    if (auto why = out_of_reach(what, plan.changes)) return why;
     if (!plan.changes.empty())
         if (const auto applied = home_.apply(plan.changes); !applied) {
             auto answer = refused("handle_error", {});
@@ -113,7 +127,7 @@ spoken_answer house_answers::not_understood(const intent::miss& why) const {
 
 std::optional<std::string> house_answers::preview(const intent::recognized& what, const asker& /*who*/) const {
     const auto planned = house::plan_for(home_, what, clock_.wall());
-    if (!planned || !*planned) return std::nullopt;
+    if (!planned || !*planned || out_of_reach(what, (*planned)->changes)) return std::nullopt;
     return words(what, (*planned)->values);
 }
 
@@ -126,7 +140,8 @@ std::optional<proposal> house_answers::propose(const intent::recognized& what) c
 
 std::optional<spoken_answer> house_answers::objection(const intent::recognized& what, const asker& /*who*/) const {
     const auto planned = house::plan_for(home_, what, clock_.wall());
-    if (!planned || *planned) return std::nullopt;
+    if (!planned) return std::nullopt;
+    if (*planned) return out_of_reach(what, (*planned)->changes);
     return refused(planned->error().key, planned->error().values);
 }
 

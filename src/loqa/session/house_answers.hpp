@@ -1,7 +1,7 @@
 // What the home answers: an intent about things is done, and said in the words of the collection's response templates.
 //
 // answer_for() plans, acts and gives the words; preview() gives the same words and does nothing. Safe from any thread,
-// as the home and the sentences are.
+// as the home and the sentences are. What somebody told of (home_feed.hpp) is real: it is not acted on here, only said.
 #pragma once
 
 #include <optional>
@@ -48,6 +48,8 @@ public:
 private:
     std::string words(const intent::recognized& what, const intent::answer_values& values) const;
     spoken_answer refused(std::string_view key, const intent::answer_values& values) const;
+    // The apology for what only a skill could do.
+    std::optional<spoken_answer> out_of_reach(const intent::recognized& what, const house::changes& wanted) const;
 
     const clock& clock_;
     house::simulated_home& home_;

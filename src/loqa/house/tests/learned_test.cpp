@@ -49,6 +49,8 @@ TEST_F(Learned, IsKeptUntilItsSourceTellsOfNothing) {
     const auto all = homes->behind(first);
     ASSERT_EQ(all.entities.size(), 1U);
     EXPECT_EQ(all.entities[0].name, "Mine");
+    EXPECT_EQ(all.entities[0].source, "");
+    EXPECT_EQ(homes->behind({}).entities.at(0).source, "hub");
     EXPECT_EQ(all.areas.size(), 1U);
     EXPECT_TRUE(homes->learn("hub", {}).value());
     open();

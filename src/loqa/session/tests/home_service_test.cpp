@@ -56,6 +56,28 @@ TEST_F(HomeService, ChangesWhatItHasAndNamesWhatItDoesNotKnow) {
     EXPECT_EQ(bus_.published(protocol::subject::home_state).size(), 2u);
 }
 
+TEST_F(HomeService, WhatSomebodyToldOfIsLeftToWhoToldOfIt) {
+    home_->rebuild({.floors = {},
+                    .areas = {},
+                    .entities = {{.id = "light.porch", .name = "Porch Light", .state = "off"},
+                                 {.id = "light.attic", .name = "Attic Light", .state = "off", .source = "hub"}}});
+    const auto answer =
+        act(R"({"changes": [{"id": "light.porch", "state": "on"}, {"id": "light.attic", "state": "on"}]})");
+    EXPECT_EQ(answer["done"], json({"light.porch"}));
+    EXPECT_EQ(answer["failed"].at(0)["reason"], "no_skill");
+    EXPECT_EQ(answer["failed"].at(0)["message"], "it belongs to hub, and no skill that controls it is running");
+
+    ASSERT_TRUE(bus_.publish(protocol::subject::home_command, R"({"device": "Attic Light", "action": "on"})"));
+    const auto status = json::parse(bus_.wait_for(protocol::subject::home_status).at(0).payload);
+    EXPECT_EQ(status["state"], "failed");
+    EXPECT_THAT(status.dump(), testing::HasSubstr("it belongs to hub"));
+    EXPECT_EQ(home_->snapshot()->entities[1].state, "off");
+
+    const auto shown = json::parse(bus_.request(protocol::subject::home_get, "{}", seconds(1))->payload)["entities"];
+    EXPECT_FALSE(shown[0].contains("source"));
+    EXPECT_EQ(shown[1]["source"], "hub");
+}
+
 TEST_F(HomeService, SaysWhatCannotBeRead) {
     for (const auto* unreadable : {"", "[]", "{}", R"({"changes": 7})"})
         EXPECT_EQ(act(unreadable)["error"]["code"], "invalid_message") << unreadable;

@@ -115,6 +115,27 @@ TEST_F(HomeTurns, ACommandActsAndIsSaid) {
     EXPECT_EQ(state("light.porch"), "on");
 }
 
+TEST_F(HomeTurns, WhatAnotherToldOfIsNotActedOnAsIfItWereSimulated) {
+    auto told = *as_built;
+    std::ranges::find(told.entities, "light.porch", &intent::entity::id)->source = "hub";
+    home->rebuild(told);
+    const auto apology = ElementsAre("Sorry, Porch Light belongs to hub, and no skill that controls it is running.");
+    EXPECT_THAT(say("turn on the porch light"), apology);
+    EXPECT_THAT(say("turn on the coffee machine and the porch light"), apology);
+    EXPECT_EQ(state("switch.coffee_machine"), "off");
+    EXPECT_EQ(state("light.porch"), "off");
+    EXPECT_THAT(say("is the porch light on"), ElementsAre(HasSubstr("off")));
+    EXPECT_THAT(say("turn on the coffee machine"), ElementsAre(HasSubstr("coffee machine")));
+
+    declare(R"(["HassTurnOn"])");
+    EXPECT_THAT(say("turn on the porch light"), IsEmpty());
+    answer(asked("HassTurnOn"), R"({"handled": true, "speech": "The hub did it."})");
+    EXPECT_THAT(spoken(), ElementsAre("The hub did it."));
+    say("turn on the porch light");
+    answer(asked("HassTurnOn"), R"({"handled": false})");
+    EXPECT_THAT(spoken(), apology);
+}
+
 TEST_F(HomeTurns, TheSatellitesRoomIsKnown) {
     say("turn on the lights", "kitchen-satellite");
     EXPECT_EQ(state("light.counter"), "on");
