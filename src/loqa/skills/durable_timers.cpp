@@ -14,6 +14,8 @@ namespace {
 constexpr milliseconds before_next_try{10'000};
 constexpr milliseconds while_nobody_is_there{60'000};
 
+std::string session_of(std::string_view skill) { return fmt::format("skill:{}", skill); }
+
 result<due_timer> parse_action(const timers::timer& from) {
     const auto object = protocol::parse_object(from.action);
     if (!object) return fail(object);
@@ -43,7 +45,7 @@ public:
                              {"invocation", random_hex(16)},
                              {"payload", base64_encode(std::as_bytes(std::span(payload)))}};
         timers::new_timer wanted;
-        wanted.session_id = "skill:" + skill_;
+        wanted.session_id = session_of(skill_);
         wanted.action = protocol::dump(action);
         wanted.ephemeral = ephemeral_;
         if (delay <= timers::longest)
@@ -55,8 +57,11 @@ public:
         int others = 0;
         for (const auto& one : all)
             if (one.what.name != name && !one.timer.ringing()) ++others;
-        if (others >= most_) return fail(errc::busy, "the skill has {} timers, which is its limit", most_);
+        if (others >= most_)
+            return fail(errc::busy, "the skill has {} timers, which is its limits.timers", others);
         auto made = of_.timers_->start(wanted);
+        if (!made && made.error().code == errc::busy)
+            return fail(errc::busy, "the skills together have as many timers as a node keeps for them");
         if (!made) return fail(std::move(made));
         for (const auto& one : all)
             if (one.what.name == name) std::ignore = of_.timers_->cancel(one.timer.id);
@@ -93,8 +98,8 @@ private:
 };
 
 result<std::unique_ptr<durable_timers>> durable_timers::open(const fs::path& file, const clock& time,
-                                                             const telemetry::logger& log) {
-    auto opened = timers::timer_service::open(file, time, log);
+                                                             const telemetry::logger& log, std::size_t most) {
+    auto opened = timers::timer_service::open(file, time, log, {}, most);
     if (!opened) return fail(std::move(opened));
     return std::unique_ptr<durable_timers>(new durable_timers(std::move(*opened), time));
 }
@@ -139,8 +144,10 @@ std::vector<durable_timers::parsed> durable_timers::all_of(std::string_view skil
     std::vector<parsed> out;
     const auto all = timers_->list();
     if (!all) return out;
+    const auto session = session_of(skill);
     for (const auto& one : *all)
-        if (auto what = parse_action(one); what && what->skill == skill) out.push_back({one, std::move(*what)});
+        if (one.session_id == session)
+            if (auto what = parse_action(one)) out.push_back({one, std::move(*what)});
     return out;
 }
 

@@ -16,6 +16,8 @@
 
 namespace loqa::skills {
 
+// Of all skills: as many as twenty of them may have.
+inline constexpr std::size_t most_timers = 1000;
 inline constexpr int timer_tries = 3;  // of a ring that fails
 
 struct due_timer {
@@ -26,8 +28,9 @@ struct due_timer {
 
 class durable_timers {
 public:
+    // There can be `most` of all skills together.
     static result<std::unique_ptr<durable_timers>> open(const fs::path& file, const clock& time,
-                                                        const telemetry::logger& log);
+                                                        const telemetry::logger& log, std::size_t most = most_timers);
 
     // Call once.
     void run(std::function<void(due_timer)> on_due);

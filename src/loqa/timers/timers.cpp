@@ -101,8 +101,8 @@ void bind_row(store::statement& row, const timer& t) {
 
 class durable_timers final : public timer_service {
 public:
-    durable_timers(store::database file, const clock& time, telemetry::logger log)
-        : clock_(time), log_(std::move(log)), file_(std::move(file)), wall_offset_(wall_offset(time)) {}
+    durable_timers(store::database file, const clock& time, telemetry::logger log, std::size_t most)
+        : clock_(time), log_(std::move(log)), most_(most), file_(std::move(file)), wall_offset_(wall_offset(time)) {}
 
     ~durable_timers() override {
         {
@@ -166,7 +166,7 @@ public:
 
         std::lock_guard lock(mutex_);
         follow_wall_clock();
-        if (entries_.size() >= max_timers)
+        if (entries_.size() >= most_)
             return fail(errc::busy, "there are {} timers already, which is the most there can be", entries_.size())
                 .hint("cancel some: loqa timers");
         entry one{.what = {.label = to_lower(trim(asked.label)),
@@ -506,6 +506,7 @@ private:
 
     const clock& clock_;
     const telemetry::logger log_;
+    const std::size_t most_;
 
     mutable std::mutex mutex_;  // held while the disk is written: an answer says what is there
     std::condition_variable changed_, looked_;
@@ -534,11 +535,12 @@ std::string_view to_string(timer_state state) {
 }
 
 result<std::unique_ptr<timer_service>> timer_service::open(const fs::path& file, const clock& clock,
-                                                           telemetry::logger log, const fs::path& before) {
+                                                           telemetry::logger log, const fs::path& before,
+                                                           std::size_t most) {
     fs::path aside;
     auto opened = store::open_database(file, timers_schema, store::durability::every_commit, clock, log, &aside);
     if (!opened) return fail(std::move(opened));
-    auto service = std::make_unique<durable_timers>(std::move(*opened), clock, log);
+    auto service = std::make_unique<durable_timers>(std::move(*opened), clock, log, most);
     if (!aside.empty()) service->salvage(aside);
     std::error_code ignored;
     if (!before.empty() && fs::exists(before, ignored))

@@ -76,16 +76,16 @@ public:
     using on_ring = std::function<void(const timer&)>;
 
     // Opens the SQLite database `file` or makes it. Timers that earlier versions kept in the event store's file
-    // (`before`) are taken over once. The thread that rings starts with run().
+    // (`before`) are taken over once. The thread that rings starts with run(). There can be `most` at a time.
     static result<std::unique_ptr<timer_service>> open(const fs::path& file, const clock& clock, telemetry::logger log,
-                                                       const fs::path& before = {});
+                                                       const fs::path& before = {}, std::size_t most = max_timers);
     virtual ~timer_service() = default;
 
     // Rings from now on, first what is overdue or was not acknowledged. Call once.
     virtual void run(on_ring ring) = 0;
 
     // invalid_argument when shorter than shortest, too_long when longer than longest (an alarm: farther than
-    // farthest_alarm) or in its label or action, busy when there are max_timers, io_failed when the disk says no.
+    // farthest_alarm) or in its label or action, busy when there are as many as there can be, io_failed when the disk says no.
     virtual result<timer> start(const new_timer& what) = 0;
 
     // All of them, the next to ring first.
