@@ -68,6 +68,7 @@ struct skill {
     std::string name;
     std::shared_ptr<const version> now;
     std::map<std::string, std::unique_ptr<bus::subscription>> subscriptions;  // by subject; for who loads alone
+    work_nudge more;                                                          // durable work could be taken
     std::unique_ptr<work_puller> durable;                                     // for who loads alone
     std::vector<std::string> durable_subjects;
     std::deque<work> waiting;
