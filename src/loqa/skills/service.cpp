@@ -104,6 +104,7 @@ bus::message inner_message(std::string subject, std::string payload) {
 
 // What the store has of a session last, oldest first, as JSON.
 result<std::string> recorded_in(store::event_store& in, const std::string& session, std::size_t most) {
+    if (session.empty()) return "[]";  // to the store that would be all sessions
     std::ignore = in.flush(std::chrono::steady_clock::now() + longest_flush);
     const auto found = in.events({.session_id = session, .trace_id = {}, .type = {}, .limit = most, .newest = true});
     if (!found) return fail(found);
@@ -486,8 +487,8 @@ private:
         }
         one.durable = std::make_unique<work_puller>(
             std::move(*queue), [this, &one] { return room_for(one); },
-            [this, &one](std::shared_ptr<bus::work_item> item) { take_kept(one, std::move(item)); }, parts_.log,
-            parts_.time);
+            [this, &one](std::shared_ptr<bus::work_item> item) { take_kept(one, std::move(item)); }, one.more,
+            parts_.log, parts_.time);
     }
 
     // Of letters, digits, - and _ alone, and no other skill's.
@@ -740,6 +741,7 @@ private:
             job out{at->second, one.now, std::move(one.waiting.front())};
             one.waiting.pop_front();
             ++one.running;
+            if (out.on->about.durable) one.more();
             return out;
         }
         return std::nullopt;
@@ -862,7 +864,8 @@ private:
         one.cpu += used.cpu;
         one.wall += used.wall;
         one.memory_bytes = std::max(one.memory_bytes, used.memory_bytes);
-        ready_.notify_one();
+        if (!one.waiting.empty()) ready_.notify_one();  // it may have one more now
+        if (one.now->about.durable) one.more();
         after out;
         if (!failure) {
             one.failures_in_row = 0;

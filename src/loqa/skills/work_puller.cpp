@@ -11,9 +11,23 @@ constexpr milliseconds keep_every{2000};
 
 }  // namespace
 
-work_puller::work_puller(std::unique_ptr<bus::work_queue> from, room how_many, give to, const telemetry::logger& log,
-                         const clock& time)
-    : from_(std::move(from)), how_many_(std::move(how_many)), to_(std::move(to)), failed_(log, time) {
+void work_nudge::operator()() {
+    {
+        std::lock_guard lock(mutex_);
+        asked_ = true;
+    }
+    nudged_.notify_all();
+}
+
+void work_nudge::wait(const std::stop_token& stop, milliseconds longest) {
+    std::unique_lock lock(mutex_);
+    nudged_.wait_for(lock, stop, longest, [this] { return asked_; });
+    asked_ = false;
+}
+
+work_puller::work_puller(std::unique_ptr<bus::work_queue> from, room how_many, give to, work_nudge& more,
+                         const telemetry::logger& log, const clock& time)
+    : from_(std::move(from)), how_many_(std::move(how_many)), to_(std::move(to)), more_(more), failed_(log, time) {
     thread_ = std::jthread([this](const std::stop_token& stop) {
         name_this_thread("skill-work");
         run(stop);
@@ -22,31 +36,18 @@ work_puller::work_puller(std::unique_ptr<bus::work_queue> from, room how_many, g
 
 work_puller::~work_puller() = default;
 
-void work_puller::nudge() {
-    {
-        std::lock_guard lock(mutex_);
-        asked_ = true;
-    }
-    nudged_.notify_all();
-}
-
 void work_puller::run(const std::stop_token& stop) {
-    const auto wait = [&] {
-        std::unique_lock lock(mutex_);
-        nudged_.wait_for(lock, stop, longest_wait, [this] { return asked_; });
-        asked_ = false;
-    };
     while (!stop.stop_requested()) {
         keep_held();
         const int most = how_many_();
         if (most <= 0) {
-            wait();
+            more_.wait(stop, longest_wait);
             continue;
         }
         auto taken = from_->take(most, longest_take);
         if (!taken) {
             failed_("{}", taken.error().message);
-            wait();
+            more_.wait(stop, longest_wait);
             continue;
         }
         for (auto& one : *taken) {
