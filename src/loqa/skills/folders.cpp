@@ -34,7 +34,8 @@ result<void> copy_files(const fs::path& from, const fs::path& to) {
                             max_bytes >> 20);
             fs::copy_file(at->path(), place, ec);
         } else {
-            return fail(errc::not_permitted, "{} is neither a file nor a folder", at->path().string());
+            return fail(errc::not_permitted, "{} is a link or something else that is neither a file nor a folder",
+                        at->path().string());
         }
         if (ec) break;
     }
