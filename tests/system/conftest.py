@@ -88,13 +88,13 @@ def fresh_instance(tmp_path: Path) -> Iterator[Callable[..., Instance]]:
 
 
 @pytest.fixture
-def outer_bus() -> Iterator[str]:
-    """URL of a nats-server without credentials, on loopback: the bus of those who run their own.
+def outer_bus(tmp_path: Path) -> Iterator[str]:
+    """URL of a nats-server without credentials, on loopback, with JetStream: the bus of those who run their own.
 
     A test names it before fresh_instance, so that it goes after the instances on it.
     """
     program = CACHE / "engines" / "nats-server" / "nats-server"
-    command = [str(program), "--addr", "127.0.0.1", "--port", "-1"]
+    command = [str(program), "--addr", "127.0.0.1", "--port", "-1", "--jetstream", "--store_dir", str(tmp_path / "bus")]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as server:
         try:
             port = None

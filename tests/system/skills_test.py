@@ -1,11 +1,13 @@
 """Skills in the real host: found in a folder, run when a message comes, recorded, contained."""
 
+import http.server
 import json
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -214,6 +216,14 @@ def test_skills_are_listed_and_rest(host: Instance) -> None:
     assert "skill.publish" in host.loqa("skill", "logs", "worker").stdout
 
 
+def set_secret(host: Instance, skill: str, name: str, value: str) -> None:
+    done = subprocess.run(
+        [BINARIES / "loqa", "skill", "secret", "set", skill, name, "--data", host.data],
+        input=value + "\n", text=True, capture_output=True, timeout=30, env=clean_environment(), check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def test_values_and_secrets_are_set(host: Instance) -> None:
     assert host.loqa("skill", "config", "worker", "cups", "3").returncode == 0
     assert "cups = 3" in host.loqa("skill", "config", "worker").stdout
@@ -221,11 +231,7 @@ def test_values_and_secrets_are_set(host: Instance) -> None:
     assert refused.returncode == 2
     assert "is more than 4" in refused.stderr
 
-    done = subprocess.run(
-        [BINARIES / "loqa", "skill", "secret", "set", "worker", "token", "--data", host.data],
-        input="s3cr3t\n", text=True, capture_output=True, timeout=30, env=clean_environment(), check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    set_secret(host, "worker", "token", "s3cr3t")
     file = host.data / "skills" / "secrets" / "worker" / "token"
     assert file.read_text() == "s3cr3t"
     assert file.stat().st_mode & 0o077 == 0
@@ -244,6 +250,108 @@ def test_a_skill_is_installed_and_removed(host: Instance, skills_folder: Path, t
     assert host.loqa("skill", "remove", "other").returncode == 0
     assert not (skills_folder / "other").exists()
     assert "other" not in {one["name"] for one in host.loqa_json("skill", "list")["skills"]}
+
+
+# What must stay hidden, and what must not be pretended
+
+SECRET = "s3cr3t-of-the-house"
+FETCHER = """metadata: {name: fetcher, version: 1}
+runtime: {mode: wasm, module: fetcher.wasm, entrypoint: run, host_version: v2}
+capabilities:
+  bus: {subscribe: [skill.fetcher.go], publish: [skill.fetcher.answer, skill.fetcher.done]}
+permissions: [bus:publish, http:call]
+http: {allow: ["%s"]}
+secrets: [token]
+"""
+
+
+class Greeter(http.server.BaseHTTPRequestHandler):
+    """Says back how it was greeted, in the body and in a header."""
+
+    heard: list[str]
+
+    def do_GET(self) -> None:
+        said = self.headers["Authorization"]
+        self.heard.append(said)
+        self.send_response(200)
+        self.send_header("X-Heard", said)
+        self.end_headers()
+        self.wfile.write(b"welcome " + said.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def greeter() -> Iterator[tuple[str, list[str]]]:
+    """URL of a server, and what its visitors said."""
+    heard: list[str] = []
+    server = http.server.HTTPServer(("127.0.0.1", 0), type("Own", (Greeter,), {"heard": heard}))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", heard
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_secret_is_used_and_never_seen(host: Instance, greeter: tuple[str, list[str]], tmp_path: Path) -> None:
+    url, heard = greeter
+    compile_guest(GUESTS / "fetcher.cpp", tmp_path / "fetcher" / "fetcher.wasm")
+    (tmp_path / "fetcher" / "skill.yaml").write_text(FETCHER % url)
+    assert host.loqa("skill", "install", tmp_path / "fetcher").returncode == 0
+    set_secret(host, "fetcher", "token", SECRET)
+    everything = host.bus.subscribe("skill.>")
+    answers, done = host.bus.subscribe("skill.fetcher.answer"), host.bus.subscribe("skill.fetcher.done")
+
+    def masked(text: str) -> str:
+        return "".join(chr(ord(c) + 1) for c in text)
+
+    host.bus.publish("skill.fetcher.go", f"{url}/ {masked(SECRET)} {masked('welcome')}")
+    told = done.get(10).json()
+
+    assert heard == [f"Bearer {SECRET}"]
+    assert told["found"] > 0
+    assert (told["config"], told["has"]) == (-1, 0)
+    assert told["control"] > 0, "the guest finds nothing in its memory"
+    assert told["secret"] == 0
+    head, _, body = answers.get(1).data.decode().partition("\n")
+    assert body == "welcome Bearer {{secret:token}}"
+    assert json.loads(head)["headers"]["x-heard"] == "Bearer {{secret:token}}"
+
+    logs = host.loqa("skill", "logs", "fetcher").stdout
+    assert "skill.http" in logs
+    assert SECRET not in logs + host.log() + host.loqa("skill", "stats", "fetcher").stdout
+    assert all(SECRET.encode() not in message.data for message in everything.drain())
+    everything.close()
+    holders = [file for file in host.data.rglob("*") if file.is_file() and SECRET.encode() in file.read_bytes()]
+    assert holders == [host.data / "skills" / "secrets" / "fetcher" / "token"]
+
+
+HUB = """metadata: {name: hub, version: 1}
+runtime: {mode: wasm, module: hub.wasm, entrypoint: run, host_version: v2, start: true}
+permissions: [home:write]
+"""
+
+
+def test_what_is_real_is_not_switched_as_if_it_were_simulated(host: Instance, tmp_path: Path) -> None:
+    compile_guest(GUESTS / "hub.cpp", tmp_path / "hub" / "hub.wasm")
+    (tmp_path / "hub" / "skill.yaml").write_text(HUB)
+    apology = "Sorry, Attic Lamp belongs to hub, and no skill that controls it is running."
+    assert host.loqa("skill", "install", tmp_path / "hub").returncode == 0
+    try:
+        # The sentences are compiled with it in the background.
+        deadline = time.monotonic() + 20
+        while (text := said(host, f"attic-{time.monotonic_ns()}", "turn on the attic lamp")) != apology:
+            assert "belongs" not in text and time.monotonic() < deadline, text
+            time.sleep(0.1)
+        # A skill that takes what is said, and finds no bridge to the thing.
+        assert host.loqa("skill", "install", BINARIES.parent / "skills" / "smart-home").returncode == 0
+        assert said(host, "attic", "turn on the attic lamp") == apology
+        assert [(one["source"], one["state"]) for one in host.bus.request("home.get")["entities"]] == [("hub", "off")]
+    finally:
+        host.loqa("skill", "remove", "smart-home")
+        host.loqa("skill", "remove", "hub")
 
 
 # Under load, and under the axe
@@ -305,6 +413,82 @@ def test_what_was_accepted_happens_although_loqad_is_killed(fresh_instance: Call
     for one in handled:
         assert ids.setdefault(one["what"], one["id"]) == one["id"], "work that comes again has its old id"
     assert len(handled) - len(ids) <= 8, "more came again than was in hand"
+
+
+def invocations(instance: Instance) -> list[str]:
+    """Ids of those that began there."""
+    with sqlite3.connect(f"file:{instance.data}/events.db?mode=ro", uri=True) as database:
+        rows = database.execute("SELECT payload FROM events WHERE event_type = 'skill.invoke.start'").fetchall()
+        return [json.loads(payload)["invocation_id"] for (payload,) in rows]
+
+
+@pytest.mark.slow
+def test_two_share_the_work_and_one_of_them_dies(outer_bus: str, fresh_instance: Callable, tmp_path: Path) -> None:
+    write_worker(tmp_path / "skills" / "worker", 1, "-DSLOW", durable=True)
+    compile_guest(GUESTS / "countdown.cpp", tmp_path / "skills" / "countdown" / "build" / "countdown.wasm")
+    (tmp_path / "skills" / "countdown" / "skill.yaml").write_text(MANIFEST)
+    settings = {
+        "LOQA_STT_ENABLED": "false", "LOQA_TTS_ENABLED": "false", "LOQA_SKILLS_DIRECTORY": str(tmp_path / "skills"),
+        "LOQA_BUS_EMBEDDED": "false", "LOQA_BUS_SERVERS": outer_bus,
+    }  # fmt: skip
+    one, other = (fresh_instance(environment=settings).start() for _ in range(2))
+    for node in (one, other):
+        wait_for(node.log, lambda log: "skill worker 1 is ready" in log)
+    bus = one.bus
+
+    # What is not kept: each message is one node's.
+    statuses = bus.subscribe("skill.countdown.status")
+    bus.publish_all([("skill.countdown.start", b"5", None)] * 100)
+    told = [statuses.get(20).json() for _ in range(200)]
+    ended = [status["invocation"] for status in told if status["state"] == "completed"]
+    assert len(set(ended)) == 100
+    shares = wait_for(lambda: (invocations(one), invocations(other)), lambda both: sum(map(len, both)) == 100)
+    assert sorted(shares[0] + shares[1]) == sorted(ended)
+    assert min(map(len, shares)) > 10, "one node did all the work"
+
+    # What is kept: all of it happens, although one of the two is killed with some in its hands.
+    done = bus.subscribe("skill.worker.done")
+    bus.publish_all([("skill.worker.job", str(n).encode(), None) for n in range(200)])
+    bus.flush()
+    handled = [done.get(20).json() for _ in range(60)]
+    before = wait_for(lambda: invocations(other), lambda ids: len(ids) > len(shares[1]) + 10)
+    os.kill(other.pid("loqa"), signal.SIGSTOP)  # who would start it again
+    os.kill(other.pid("loqad"), signal.SIGKILL)
+    os.kill(other.pid("loqa"), signal.SIGKILL)
+
+    # What was in hand comes again once the server has waited for it long enough.
+    while {work["what"] for work in handled} != {*map(str, range(200))}:
+        handled.append(done.get(40).json())
+    ids: dict[str, str] = {}
+    for work in handled:
+        assert ids.setdefault(work["what"], work["id"]) == work["id"], "work that comes again has its old id"
+    assert len(handled) - len(ids) <= 8, "more came again than was in hand"
+    assert {*before} & {*ids.values()}, "the one that was killed had done none of it"
+
+
+def resident_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1])
+
+
+@pytest.mark.slow
+def test_memory_is_flat_after_many_invocations(fresh_instance: Callable, tmp_path: Path) -> None:
+    write_worker(tmp_path / "skills" / "worker")
+    only = {"LOQA_STT_ENABLED": "false", "LOQA_TTS_ENABLED": "false", "LOQA_SKILLS_DIRECTORY": str(tmp_path / "skills")}
+    own = fresh_instance(environment=only).start()
+    done = own.bus.subscribe("skill.worker.done")
+    loqad = own.pid("loqad")
+    ahead, rounds = 200, 500  # fewer than a skill's queue holds
+    resident = []
+    for _ in range(rounds):
+        own.bus.publish_all([("skill.worker.job", b"x", None)] * ahead)
+        for _ in range(ahead):
+            done.get(20)
+        resident.append(resident_kib(loqad))
+
+    stats = own.loqa_json("skill", "list")["skills"][0]
+    assert (stats["invocations"], stats["dropped"], stats["failures"]) == (ahead * rounds, 0, 0)
+    assert max(resident[-10:]) - max(resident[rounds // 2 - 10 : rounds // 2]) < 3 * 1024, resident[:: rounds // 20]
 
 
 # loqa-skill

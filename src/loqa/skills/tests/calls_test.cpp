@@ -1,6 +1,8 @@
 // What a guest of the second ABI can reach, call by call, and what it cannot.
 #include <algorithm>
 
+#include "loqa/skills/abi.hpp"
+#include "loqa/skills/durable_timers.hpp"
 #include "loqa/skills/settings.hpp"
 #include "loqa/skills/tests/skills_fixture.hpp"
 
@@ -178,8 +180,55 @@ std::vector<call_case> all_out_of_bounds() {
 INSTANTIATE_TEST_SUITE_P(Imports, OutOfBounds, testing::ValuesIn(all_out_of_bounds()),
                          [](const auto& row) { return row.param.name; });
 
+// Those without a code, or for which there is no text to take.
 TEST_F(Calls, AnAnswerIsNotWrittenOutsideTheMemory) {
     EXPECT_EQ(call(probe("answer", one_text, "(i32.const 262140) (i32.const 8)")), "3");
+    for (const auto* place : {"(i32.const 0) (i32.const -1)", "(i32.const -4) (i32.const 8)"}) {
+        write("one", probe("answer", one_text, place), std::string(manifest_of_all));
+        ASSERT_TRUE(service_->reload("one"));
+        EXPECT_EQ(invoke(), "3") << place;
+    }
+}
+
+TEST_F(Calls, ALineOutsideTheMemoryIsNotLogged) {
+    std::uint64_t invocations = 0;
+    start();
+    for (const auto* import : {R"((import "loqa" "log" (func $log (param i32 i32 i32))))",
+                               R"((import "env" "host_log" (func $log (param i32 i32))))"})
+        for (const auto* place : {"(i32.const 65530) (i32.const 8)", "(i32.const 0) (i32.const -1)",
+                                  "(i32.const -4) (i32.const 8)"}) {
+            const bool first = std::string_view(import).contains("env");
+            write("one",
+                  fmt::format(R"((module {} (memory (export "memory") 1) (func (export "run") (call $log {} {}))))",
+                              import, first ? "" : "(i32.const 1)", place),
+                  std::string(manifest_of_all));
+            service_->rescan();
+            ASSERT_EQ(status("one").error, "");
+            ASSERT_TRUE(bus_.publish("test.one", "x"));
+            await("one", ++invocations);
+            EXPECT_EQ(last("one", "skill.denied")["call"], first ? "host_log" : "log");
+            EXPECT_EQ(status("one").denied, invocations);
+        }
+    EXPECT_THAT(recorded_types("one"), testing::Not(testing::Contains("skill.log")));
+    EXPECT_EQ(status("one").failures, 0U);
+}
+
+// Nothing that takes a text may be forgotten above.
+TEST_F(Calls, EveryImportThatTakesATextIsTriedOutOfBounds) {
+    std::vector<std::string> tried = {"host_log", "host_publish", "log", "answer"};
+    for (const auto& one : all_out_of_bounds()) tried.push_back(one.import);
+    for (const auto& function : host_functions())
+        if (function.signature.contains("i32, i32")) {
+            EXPECT_THAT(tried, testing::Contains(function.name));
+        }
+}
+
+TEST_F(Calls, WhatHttpMayNotReachIsNamed) {
+    const std::string_view request = R"({"url":"https://example.com/v1"})";
+    EXPECT_EQ(call(probe("http", two_texts, text_at(request) + " (i32.const 0) (i32.const 0)", request)), "1");
+    await("one", 1);
+    EXPECT_EQ(last("one", "skill.denied")["call"], "http");
+    EXPECT_THAT(last("one", "skill.denied")["reason"].get<std::string>(), HasSubstr("example.com"));
 }
 
 TEST_F(Calls, ASecretThatWasSetIsThereAndStaysHidden) {
@@ -238,16 +287,35 @@ TEST_F(Calls, PastEventsAreTheSkillsOwn) {
     EXPECT_THAT(found.dump(), testing::Not(HasSubstr("private")));
 }
 
+// "(i32, i32) -> i32" in words of WebAssembly.
+std::string as_text(std::string_view signature) {
+    std::string out = "(param ";
+    for (const char c : signature.substr(1)) {
+        if (c == ')') out += ") (result ";
+        if (c == ' ' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')) out += c;
+    }
+    return out + ")";
+}
+
 TEST_F(Calls, WhatIsNotGrantedIsNotLoaded) {
-    write("one", probe("home_learn", one_text, "(i32.const 0) (i32.const 0)"),
-          R"(metadata: {name: one, version: 1.0.0}
-runtime: {mode: wasm, module: skill.wasm, entrypoint: run}
-capabilities: {bus: {subscribe: [test.one], publish: [test.out]}}
-permissions: [bus:publish]
-)");
     start();
-    EXPECT_EQ(status("one").state, "refused");
-    EXPECT_THAT(status("one").error, HasSubstr("loqa.home_learn, for which the manifest must have home:write"));
+    for (const auto& function : host_functions()) {
+        if (function.needs.empty()) continue;
+        write("one",
+              fmt::format(R"((module (import "{}" "{}" (func {})) (func (export "run"))))", function.module,
+                          function.name, as_text(function.signature)),
+              R"(metadata: {name: one, version: 1.0.0}
+runtime: {mode: wasm, module: skill.wasm, entrypoint: run}
+capabilities: {bus: {subscribe: [test.one]}}
+permissions: [bus:subscribe]
+)");
+        service_->rescan();
+        EXPECT_EQ(status("one").state, "refused") << function.name;
+        const auto why = fmt::format("imports {}.{}, for which the manifest must have {}", function.module,
+                                     function.name, function.needs);
+        EXPECT_THAT(status("one").error, HasSubstr(why));
+        EXPECT_THAT(last("one", "skill.refused")["error"].get<std::string>(), HasSubstr(why));
+    }
 }
 
 // ── Timers
@@ -311,6 +379,20 @@ TEST_F(Calls, ATimerOfTheSameNameReplacesAndOthersAreCounted) {
         ASSERT_TRUE(service_->reload("one"));
         EXPECT_EQ(invoke(), std::string_view(name) == "egg" ? "" : "5");
     }
+}
+
+TEST_F(Calls, TimersOfAllSkillsTogetherAreBounded) {
+    auto timers = durable_timers::open(root_ / "few.db", clock_, telemetry::logger::silent(), 3).value();
+    const auto one = timers->of("one", 2, true), other = timers->of("other", 2, true);
+    for (const auto* name : {"a", "b"}) EXPECT_TRUE(one->set(name, seconds(60), ""));
+    const auto own = one->set("c", seconds(60), "");
+    EXPECT_EQ(own.error().code, errc::busy);
+    EXPECT_THAT(own.error().message, HasSubstr("2 timers, which is its limits.timers"));
+    EXPECT_TRUE(other->set("a", seconds(60), ""));
+    const auto all = other->set("b", seconds(60), "");
+    EXPECT_EQ(all.error().code, errc::busy);
+    EXPECT_THAT(all.error().message, HasSubstr("the skills together"));
+    EXPECT_THAT(other->list().value(), testing::Not(HasSubstr("\"b\"")));
 }
 
 // ── Intents
@@ -401,6 +483,30 @@ TEST_F(Intents, WhatIsSaidInAnEphemeralTurnLeavesNoTrace) {
     ASSERT_TRUE(bus_.request("intent.CoffeeBrew", "{}", seconds(10), {{"Loqa-Privacy", "ephemeral"}}));
     await("coffee", 1);
     EXPECT_THAT(recorded_types("coffee"), ElementsAre("skill.load"));
+}
+
+TEST_F(Intents, SeeThePastOfWhoeverSpoke) {
+    for (const auto* session : {"kitchen", "attic"})
+        ASSERT_TRUE(store_->append({.session_id = session,
+                                    .trace_id = {},
+                                    .actor_id = {},
+                                    .type = "stt.text.final",
+                                    .payload = fmt::format(R"({{"text":"said in the {}"}})", session)}));
+    auto manifest = std::string(coffee);
+    manifest.replace(manifest.find("bus:subscribe"), 13, "bus:subscribe, event_store:read");
+    write("coffee", R"((module (import "loqa" "events" (func $events (param i32) (result i32)))
+      (import "loqa" "answer" (func $answer (param i32 i32) (result i32)))
+      (import "loqa" "respond" (func $respond (param i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "run") (drop (call $events (i32.const 50)))
+        (drop (call $respond (i32.const 0) (call $answer (i32.const 0) (i32.const 60000)))))))",
+          manifest);
+    start();
+    const auto found = ask("CoffeeBrew", R"({"session_id":"kitchen"})");
+    ASSERT_EQ(found.size(), 1U) << found.dump();
+    EXPECT_EQ(found[0]["payload"]["text"], "said in the kitchen");
+    for (const auto* of_nobody : {"{}", R"({"session_id":""})", R"({"session_id":7})"})
+        EXPECT_EQ(ask("CoffeeBrew", of_nobody), json::array()) << of_nobody;
 }
 
 // ── Life cycle

@@ -168,6 +168,8 @@ TEST_F(Skills, FloodsAreCutAtTheLimits) {
     EXPECT_EQ(logged, 40U * 1024);
     EXPECT_EQ(bus_.published("test.out").size(), 7U);
     EXPECT_LT(record("logger").size() + record("publisher").size(), 70U);
+    EXPECT_EQ(last("logger", "skill.denied")["reason"], "more log than its limit");
+    EXPECT_THAT(last("publisher", "skill.denied")["reason"].get<std::string>(), HasSubstr("than its limits"));
 }
 
 // Each is ended, named in the record, and leaves a good skill unharmed.
@@ -205,6 +207,16 @@ INSTANTIATE_TEST_SUITE_P(
               R"((module (memory (export "memory") 1) (func (export "run")
                  (loop $l (br_if $l (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable)))",
               R"("memory_bytes":2097152)"},
+        abuse{"table_bomb",
+              R"((module (table $t 1 funcref) (func (export "run")
+                 (loop $l (br_if $l (i32.ne (table.grow $t (ref.null func) (i32.const 1000)) (i32.const -1))))
+                 unreachable)))",
+              "unreachable"},
+        abuse{"trap", R"((module (func (export "run") (drop (i32.div_u (i32.const 1) (i32.const 0))))))",
+              "division by zero"},
+        abuse{"access_outside_its_memory",
+              R"((module (memory (export "memory") 1) (func (export "run") (drop (i32.load (i32.const 70000))))))",
+              "outside its memory"},
         abuse{"exit_code",
               R"((module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
                  (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const 7)))))",
@@ -245,6 +257,24 @@ INSTANTIATE_TEST_SUITE_P(
         refusal{"bad_manifest", failing, "limits: {memory_mb: 100000}", "skill.yaml:5:21: limits.memory_mb"}),
     [](const auto& row) { return std::string(row.param.name); });
 
+TEST_F(Skills, AModuleOutsideTheFolderIsRefused) {
+    ASSERT_TRUE(write_file_atomically(root_ / "other.wasm", assemble(mirror).value()));
+    add("link", mirror);
+    fs::remove(options_.directory / "link" / "skill.wasm");
+    fs::create_symlink(root_ / "other.wasm", options_.directory / "link" / "skill.wasm");
+    for (const auto& [name, module] : {std::pair{"above", "../../other.wasm"}, std::pair{"rooted", "/etc/passwd"}}) {
+        add(name, mirror);
+        const auto file = options_.directory / name / "skill.yaml";
+        auto text = read_file(file).value();
+        ASSERT_TRUE(write_file_atomically(file, text.replace(text.find("skill.wasm"), 10, module)));
+    }
+    start();
+    for (const auto* name : {"link", "above", "rooted"}) {
+        EXPECT_EQ(status(name).state, "refused") << name;
+        EXPECT_THAT(last(name, "skill.refused")["error"].get<std::string>(), HasSubstr("outside the skill's folder"));
+    }
+}
+
 TEST_F(Skills, OfTwoWithOneNameTheSecondIsRefused) {
     add("one", mirror, {}, "a");
     add("one", mirror, {}, "b");
@@ -252,6 +282,7 @@ TEST_F(Skills, OfTwoWithOneNameTheSecondIsRefused) {
 
     EXPECT_EQ(status("one").folder.filename(), "a");
     EXPECT_THAT(status("b").error, HasSubstr("there is a skill one in"));
+    EXPECT_THAT(last("b", "skill.refused")["error"].get<std::string>(), HasSubstr("there is a skill one in"));
     ASSERT_TRUE(bus_.publish("test.one", "x"));
     await("one", 1);
     EXPECT_EQ(answers(1).size(), 1U);
@@ -443,6 +474,7 @@ TEST_P(Policy, DecidesWhatRuns) {
     start();
 
     EXPECT_EQ(service_->list().at(0).state, row.runs ? "ready" : "refused");
+    EXPECT_EQ(last("one", "skill.refused").is_null(), row.runs);
     EXPECT_EQ(service_->list().at(0).signed_by.empty(), !(row.runs && row.is_signed && row.is_trusted));
 }
 
