@@ -57,8 +57,7 @@ public:
         int others = 0;
         for (const auto& one : all)
             if (one.what.name != name && !one.timer.ringing()) ++others;
-        if (others >= most_)
-            return fail(errc::busy, "the skill has {} timers, which is its limits.timers", others);
+        if (others >= most_) return fail(errc::busy, "the skill has {} timers, which is its limits.timers", others);
         auto made = of_.timers_->start(wanted);
         if (!made && made.error().code == errc::busy)
             return fail(errc::busy, "the skills together have as many timers as a node keeps for them");

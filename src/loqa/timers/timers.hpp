@@ -85,7 +85,8 @@ public:
     virtual void run(on_ring ring) = 0;
 
     // invalid_argument when shorter than shortest, too_long when longer than longest (an alarm: farther than
-    // farthest_alarm) or in its label or action, busy when there are as many as there can be, io_failed when the disk says no.
+    // farthest_alarm) or in its label or action, busy when there are as many as there can be, io_failed when the disk
+    // says no.
     virtual result<timer> start(const new_timer& what) = 0;
 
     // All of them, the next to ring first.

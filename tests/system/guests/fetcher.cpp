@@ -34,10 +34,9 @@ extern "C" __attribute__((export_name("run"))) void run() {
                               "{\"url\":\"%s\",\"headers\":{\"Authorization\":\"Bearer {{secret:token}}\"}}", url);
     const int found = loqa_http(request, size, "", 0);
     const int taken = loqa_answer(got, sizeof got);
-    const int length = snprintf(told, sizeof told,
-                                "{\"found\":%d,\"config\":%d,\"has\":%d,\"secret\":%d,\"control\":%d}", found,
-                                loqa_config_get("token", 5), loqa_secret_has("token", 5), times_in_memory(masked),
-                                times_in_memory(control));
+    const int length = snprintf(
+        told, sizeof told, "{\"found\":%d,\"config\":%d,\"has\":%d,\"secret\":%d,\"control\":%d}", found,
+        loqa_config_get("token", 5), loqa_secret_has("token", 5), times_in_memory(masked), times_in_memory(control));
     loqa_publish("skill.fetcher.answer", 20, got, taken);
     loqa_publish("skill.fetcher.done", 18, told, length);
 }

@@ -111,9 +111,9 @@ TEST_F(HomeFeed, WhatCannotBeReadIsRefusedAndChangesNothing) {
     tell(subject::home_learn, lamp);
     for (const auto* unreadable : {"", "[]", "{}", R"({"source": ""})", R"({"source": 7, "entities": []})"})
         EXPECT_TRUE(tell(subject::home_learn, unreadable).contains("error")) << unreadable;
-    for (const auto* unreadable : {"", "{}", R"({"entities": 7})", R"({"entities": [7]})",
-                                   R"({"entities": [{"state": "off"}]})",
-                                   R"({"entities": [{"id": "light.lamp", "state": "off"}, {"id": 7}]})"})
+    for (const auto* unreadable :
+         {"", "{}", R"({"entities": 7})", R"({"entities": [7]})", R"({"entities": [{"state": "off"}]})",
+          R"({"entities": [{"id": "light.lamp", "state": "off"}, {"id": 7}]})"})
         EXPECT_TRUE(tell(subject::home_update, unreadable).contains("error")) << unreadable;
     EXPECT_EQ(state("light.lamp"), "on");
     EXPECT_EQ(rebuilt_, 1);

@@ -195,8 +195,8 @@ TEST_F(Calls, ALineOutsideTheMemoryIsNotLogged) {
     start();
     for (const auto* import : {R"((import "loqa" "log" (func $log (param i32 i32 i32))))",
                                R"((import "env" "host_log" (func $log (param i32 i32))))"})
-        for (const auto* place : {"(i32.const 65530) (i32.const 8)", "(i32.const 0) (i32.const -1)",
-                                  "(i32.const -4) (i32.const 8)"}) {
+        for (const auto* place :
+             {"(i32.const 65530) (i32.const 8)", "(i32.const 0) (i32.const -1)", "(i32.const -4) (i32.const 8)"}) {
             const bool first = std::string_view(import).contains("env");
             write("one",
                   fmt::format(R"((module {} (memory (export "memory") 1) (func (export "run") (call $log {} {}))))",
