@@ -83,7 +83,8 @@ public:
                     .on_start_failed =
                         [this](const error& why) {
                             if (!progress_.fail_start(why)) log_.error(why);
-                        }}) {}
+                        },
+                    .on_held = [this] { log_.warn("{} is held by a signal, ending it", binary_); }}) {}
 
     void stop(milliseconds grace) { process_.stop(grace); }
 

@@ -132,6 +132,7 @@ struct child_process::state {
     int pidfd = -1;
     int input = -1;  // ours of its conversation
     std::optional<exit_status> ended;
+    std::optional<steady_time> held_since;
     std::thread reader;
 
     ~state() {
@@ -325,6 +326,17 @@ exit_status child_process::stop(milliseconds grace) {
     return *wait_until(steady_time::max());
 }
 
+std::optional<steady_time> child_process::held_since() {
+    // The kernel tells once of each time that it is held, and that it goes on; of several only the last.
+    siginfo_t info{};
+    if (::waitid(P_PID, static_cast<id_t>(state_->pid), &info, WSTOPPED | WCONTINUED | WNOHANG) == 0 &&
+        info.si_pid != 0) {
+        state_->held_since.reset();
+        if (info.si_code == CLD_STOPPED) state_->held_since = std::chrono::steady_clock::now();
+    }
+    return state_->held_since;
+}
+
 supervised_process::supervised_process(std::function<process_options()> make_options, events events,
                                        milliseconds max_backoff)
     : make_options_(std::move(make_options)), events_(std::move(events)), max_backoff_(max_backoff) {
@@ -367,7 +379,7 @@ void supervised_process::run() {
             if (stopping_) child_->send_signal(SIGTERM);
             lock.unlock();
             if (events_.on_start) events_.on_start(child_->pid());
-            ended = child_->wait_until(steady_time::max());
+            ended = watch(*child_);
             lock.lock();
             child_.reset();
             changed_.notify_all();
@@ -378,6 +390,19 @@ void supervised_process::run() {
         if (ended && events_.on_exit) events_.on_exit(*ended, backoff);
         if (!child && events_.on_start_failed) events_.on_start_failed(child.error());
         lock.lock();
+    }
+}
+
+exit_status supervised_process::watch(child_process& child) const {
+    constexpr milliseconds look_every{100};
+    for (;;) {
+        const auto now = std::chrono::steady_clock::now();
+        if (auto ended = child.wait_until(now + look_every)) return *ended;
+        const auto held = child.held_since();
+        if (!held || now - *held < held_at_most) continue;
+        if (events_.on_held) events_.on_held();
+        child.send_signal(SIGKILL);
+        return *child.wait_until(steady_time::max());
     }
 }
 

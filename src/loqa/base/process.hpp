@@ -67,6 +67,10 @@ public:
     // SIGTERM, then SIGKILL when it has not ended after `grace`.
     exit_status stop(milliseconds grace);
 
+    // Since when a signal holds it (SIGSTOP), and it does nothing, as far as it was looked for: the first call that
+    // sees it held counts. A debugger that holds it does not. One thread at a time.
+    std::optional<steady_time> held_since();
+
 private:
     struct state;
     explicit child_process(std::unique_ptr<state> state);
@@ -74,13 +78,17 @@ private:
 };
 
 // Keeps one child running: starts it again whenever it ends, at once the first time, then after a wait that doubles
-// from 100 ms to `max_backoff` while it keeps ending within 10 s of its start. Thread-safe.
+// from 100 ms to `max_backoff` while it keeps ending within 10 s of its start. A child that a signal holds for longer
+// than held_at_most is killed: what waits for it waits in vain. Thread-safe.
 class supervised_process {
 public:
+    static constexpr milliseconds held_at_most{400};
+
     struct events {
         std::function<void(int pid)> on_start;
         std::function<void(const exit_status&, milliseconds next_start)> on_exit;
         std::function<void(const error&)> on_start_failed;
+        std::function<void()> on_held = {};  // it was held for too long, and is killed
     };
     // `make_options` is asked before each start, so that a restart can use fresh values.
     supervised_process(std::function<process_options()> make_options, events events,
@@ -94,6 +102,7 @@ public:
 
 private:
     void run();
+    exit_status watch(child_process& child) const;
     std::function<process_options()> make_options_;
     events events_;
     milliseconds max_backoff_;

@@ -37,7 +37,7 @@ permissions permissions_of(role r) {
             return {{">"}, {">"}};
         case role::stt:
             return {{"stt.>", "home.get", "ctrl.component.status.*", "trace.spans"},
-                    {"audio.>", "session.state", "home.changed"}};
+                    {"audio.>", "session.state", "session.ended", "home.changed", "tts.pcm.>", "playback.*"}};
         case role::tts:
             return {{"tts.audio", "tts.pcm.>", "tts.done", "tts.started", "tts.flush.>", "playback.volume",
                      "session.degraded", "ctrl.component.status.*", "trace.spans"},
@@ -121,7 +121,8 @@ public:
             },
             supervised_process::events{.on_start = [this](int pid) { log_.debug("nats-server started, pid {}", pid); },
                                        .on_exit = [this](const exit_status& status, milliseconds) { on_exit(status); },
-                                       .on_start_failed = [this](const error& e) { on_failed(e.message); }});
+                                       .on_start_failed = [this](const error& e) { on_failed(e.message); },
+                                       .on_held = [this] { log_.warn("nats-server is held by a signal, ending it"); }});
 
         std::unique_lock lock(mutex_);
         changed_.wait_for(lock, start_time, [this] { return listening_ || !failed_.empty(); });

@@ -127,6 +127,37 @@ TEST(SupervisedProcess, AKilledChildIsStartedAgainUntilItIsStopped) {
     EXPECT_EQ(started.try_pop(), std::nullopt);
 }
 
+TEST(SupervisedProcess, AChildThatASignalHoldsIsStartedAnew) {
+    bounded_queue<int> started(8, overflow::reject_newest);
+    bounded_queue<int> held(8, overflow::reject_newest);
+    supervised_process process(
+        [] { return process_options{.command = {"sleep", "60"}, .environment = {}, .folder = {}, .on_line = {}}; },
+        {.on_start = [&](int pid) { started.push(pid); },
+         .on_exit = {},
+         .on_start_failed = {},
+         .on_held = [&] { held.push(1); }});
+    const auto first = started.pop_until(in(seconds(10)));
+    ASSERT_TRUE(first);
+    ::kill(*first, SIGSTOP);
+    const auto second = started.pop_until(in(seconds(10)));
+    ASSERT_TRUE(second);
+    EXPECT_NE(*first, *second);
+    EXPECT_EQ(held.size(), 1u);
+}
+
+TEST(SupervisedProcess, AChildThatGoesOnInTimeIsLeftAlone) {
+    bounded_queue<int> started(8, overflow::reject_newest);
+    supervised_process process(
+        [] { return process_options{.command = {"sleep", "60"}, .environment = {}, .folder = {}, .on_line = {}}; },
+        {.on_start = [&](int pid) { started.push(pid); }, .on_exit = {}, .on_start_failed = {}});
+    const auto first = started.pop_until(in(seconds(10)));
+    ASSERT_TRUE(first);
+    ::kill(*first, SIGSTOP);
+    ::kill(*first, SIGCONT);
+    EXPECT_EQ(started.pop_until(in(supervised_process::held_at_most * 2)), std::nullopt);
+    EXPECT_EQ(process.pid(), *first);
+}
+
 TEST(ChildProcess, ConversesOverItsStandardInput) {
     bounded_queue<std::string> lines(8, overflow::reject_newest);
     auto child = child_process::start({.command = {"sh", "-c", "while read -r word; do echo \"heard $word\"; done"},
