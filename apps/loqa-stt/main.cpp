@@ -26,14 +26,7 @@ result<std::unique_ptr<stt::recognizer>> load_engine(const config::stt_settings&
         return fail(errc::invalid_config, "stt.mode mock is for tests, and not part of this program")
             .hint("Set stt.mode to moonshine, transducer, whisper or exec.");
     }
-    return stt::load_engine({.name = settings.mode,
-                             .model = settings.model_path,
-                             .command = settings.command,
-                             .language = settings.language,
-                             .threads = settings.threads,
-                             .longest = settings.max_utterance + seconds{5},
-                             .again = {.margin = settings.listen_again_margin},
-                             .whisper_context_frames = settings.whisper_context_frames});
+    return stt::load_engine(stt::engine_of(settings));
 }
 
 // As loqad has them, so that both mean the same by a command. What of the user's cannot be used loqad tells of.
@@ -67,6 +60,8 @@ result<std::unique_ptr<app::part>> start(app::frame& frame) {
         frame.log());
     auto options = stt::options_from(settings);
     if (settings.listen_again) options.decoder.expect = [of = part->sentences.get()] { return of->expected(); };
+    const auto& store = frame.settings().event_store;
+    options.session.keep_sound = store.keep_audio && store.retention_mode != "ephemeral";
     auto service =
         stt::service::start(*part->engine, *part->voices, std::move(options),
                             {frame.bus(), frame.clock(), frame.metrics(), frame.tracer(), frame.log(),

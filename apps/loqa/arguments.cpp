@@ -186,6 +186,7 @@ private:
                 "  loqa say question.wav\n"
                 "  loqa say --mic\n"
                 "  loqa say one.wav two.wav --json --out answer.wav\n"
+                "  loqa say unlock.wav yes.wav      (what follows a question answers it)\n"
                 "  espeak-ng --stdout 'what time is it' | loqa say -\n"
                 "\nA recording is sent in real time, as if somebody spoke, up to the end of its first utterance; each\n"
                 "is a session of its own. Exit code 1 if one was not answered.");

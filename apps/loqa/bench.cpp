@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "commands.hpp"
+#include "engine_apart.hpp"
 #include "json_fields.hpp"
 #include "loqa/audio/pcm.hpp"
 #include "loqa/audio/recording.hpp"
@@ -191,28 +192,16 @@ result<std::vector<contestant>> contestants(const bench_options& options) {
     return all;
 }
 
-// Each engine runs in a process of its own, so that its memory is its own.
-result<std::unique_ptr<stt::recognizer>> start(const contestant& who,
-                                               std::function<void(const stt::worker_usage&)> on_usage) {
-    auto options = who.engine;
-    options.timeout = patience;
-    options.on_usage = on_usage;
-    if (options.name == "whisper") return stt::load_whisper(options);
-    return stt::load_worker(
-        {.command = {(executable_folder() / "loqa-transcribe").string(), "--serve", "--engine", options.name, "--model",
-                     options.model, "--threads", std::to_string(options.threads)},
-         .mend = "scripts/setup.sh",
-         .timeout = patience,
-         .on_usage = std::move(on_usage)});
-}
-
 measured measure(const contestant& who, const std::vector<utterance>& all, int repeat,
                  const std::function<void(std::size_t)>& progress) {
     measured made{.name = who.name, .failure = {}};
     using clock = std::chrono::steady_clock;
     stt::worker_usage used;
     const auto began = clock::now();
-    auto engine = start(who, [&](const stt::worker_usage& now) { used = now; });
+    auto options = who.engine;
+    options.timeout = patience;
+    options.on_usage = [&](const stt::worker_usage& now) { used = now; };
+    auto engine = engine_apart(std::move(options));  // so that its memory is its own
     if (!engine) {
         made.failure = std::move(engine).error();
         return made;

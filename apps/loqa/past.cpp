@@ -64,6 +64,7 @@ std::vector<past_turn> turns_of(const std::vector<json>& events) {
 
 std::vector<difference> differences(const past_turn& was, const json& now) {
     std::vector<difference> found;
+    if (was.heard_now && *was.heard_now != was.heard) found.push_back({"transcript", was.heard, *was.heard_now});
     const auto commands = now.value("commands", json::array());
     const auto meant = in_words(was.commands, was.has_slots), means = in_words(commands, was.has_slots);
     // Of turns that earlier versions kept, the first intent is known only.

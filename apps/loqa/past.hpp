@@ -2,6 +2,7 @@
 // Functions without state; safe from any thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ result<std::vector<nlohmann::json>> events_of(bus::connection& bus, const std::s
 
 struct past_turn {
     std::string id, heard, area, intent, reply;
+    std::optional<std::string> heard_now;               // by the recogniser of today, from the sound that was kept
     nlohmann::json commands = nlohmann::json::array();  // as in turn.intent; of older turns the names alone
     bool has_slots = false;
 };
@@ -29,7 +31,7 @@ struct difference {
     bool expected = false;  // it depends on the moment: the time, which timers run
 };
 
-// What changed between a stored turn and the answer to session.dry_run for its words.
+// What changed between a stored turn and what is heard in its sound, and the answer to session.dry_run for its words.
 std::vector<difference> differences(const past_turn& was, const nlohmann::json& now);
 
 }  // namespace loqa::cli

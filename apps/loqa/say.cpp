@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <utility>
 
 #include "client.hpp"
 #include "commands.hpp"
@@ -69,19 +70,25 @@ result<int> say(const say_options& options) {
     if (!client) return fail(std::move(client));
 
     int unanswered = 0;
-    for (std::size_t i = 0; i < sources.size(); ++i) {
+    std::string session;  // goes on while Loqa asks: the next words are the answer to its question
+    for (std::size_t i = 0; i < sources.size();) {
         auto to = output->next();
         if (!to) return fail(std::move(to));
         if (options.microphone) fmt::print(stderr, "speak now\n");
         const auto report = say_turn(client->bus(), clock, *sources[i], **to,
-                                     {.patience = options.timeout, .mark_end = options.mark_end, .area = options.area});
+                                     {.patience = options.timeout,
+                                      .mark_end = options.mark_end,
+                                      .session = std::exchange(session, {}),
+                                      .area = options.area});
         const auto file = options.files.empty() ? std::string() : options.files[i];
         if (!report.answered()) ++unanswered;
+        if (report.listens) session = report.session_id;
+        if (!report.listens || !options.microphone) ++i;
         if (options.json) {
             print_line(to_json(report, file));
             continue;
         }
-        if (sources.size() > 1) print_line((i > 0 ? "\n" : "") + file);
+        if (sources.size() > 1) print_line((i > 1 ? "\n" : "") + file);
         print(report);
     }
     return unanswered == 0 ? 0 : 1;

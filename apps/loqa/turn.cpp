@@ -25,6 +25,8 @@ namespace subject = protocol::subject;
 
 // How much silence the recogniser gets to hear after the end of a file before it is told that there is no more.
 constexpr seconds silence_limit{5};
+// How long after a question loqad may take to say that it listens.
+constexpr milliseconds listen_patience{1'000};
 constexpr std::size_t max_pending = 8192;  // messages; an answer of a minute has some hundred
 
 struct source_ended {
@@ -85,7 +87,8 @@ public:
 
 private:
     bool listen_to(std::vector<std::string_view> subjects) {
-        subjects.insert(subjects.end(), {subject::session_reply, subject::session_ended});
+        subjects.insert(subjects.end(), {subject::session_reply, subject::session_ended, subject::session_state,
+                                         subject::session_listen});
         const auto pcm = protocol::join(subject::tts_pcm, report_.session_id);
         const auto flush = protocol::join(subject::tts_flush, report_.session_id);
         if (to_ != nullptr) {
@@ -137,8 +140,10 @@ private:
 
     void run(steady_time deadline) {
         while (!over()) {
-            auto next = events_.pop_until(deadline);
+            auto next =
+                events_.pop_until(answered() ? std::min(deadline, clock_.steady() + listen_patience) : deadline);
             if (!next) {
+                if (answered()) return;  // it does not say that it listens
                 report_.failed = gave_up();
                 return;
             }
@@ -173,6 +178,8 @@ private:
         if (m.subject == subject::stt_error) return with<protocol::stt_error>(m, &turn::on_stt_error);
         if (m.subject == subject::session_reply) return with<protocol::session_reply>(m, &turn::on_reply);
         if (m.subject == subject::session_ended) return with<protocol::session_ended>(m, &turn::on_ended);
+        if (m.subject == subject::session_state) return with<protocol::session_state>(m, &turn::on_state);
+        if (m.subject == subject::session_listen) return with<protocol::session_listen>(m, &turn::on_listen);
         if (m.subject == subject::tts_done) return with<protocol::tts_done>(m, &turn::on_done);
         return false;
     }
@@ -210,6 +217,8 @@ private:
         if (!e.intent.empty()) report_.intent = e.intent;
         report_.stages_ms = e.stages_ms;
     }
+    void on_state(const protocol::session_state& s) { asks_ = s.state == "speaking" && !s.expects.empty(); }
+    void on_listen(const protocol::session_listen&) { report_.listens = true; }
     void on_done(const protocol::tts_done& d) {
         // The last samples of a whole answer come on another subject, maybe later than this.
         if (d.completed) return;
@@ -247,8 +256,10 @@ private:
         if (auto played = to_->play(m.payload, format, of); !played) report_.failed = played.error();
     }
 
-    bool over() const {
-        if (report_.failed) return true;
+    bool over() const { return report_.failed || (answered() && (!asks_ || to_ == nullptr || report_.listens)); }
+
+    // All that there is to hear was heard.
+    bool answered() const {
         if (report_.outcome.empty()) return false;
         return to_ == nullptr || sound_over_ || report_.reply.empty();
     }
@@ -287,6 +298,7 @@ private:
     bool transcribed_ = false;
     bool sounded_ = false;
     bool sound_over_ = false;
+    bool asks_ = false;
     std::uint64_t generation_ = 0;  // of what is played, or was last
     std::string target_;
     std::optional<steady_time> source_end_;

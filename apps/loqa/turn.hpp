@@ -28,6 +28,7 @@ struct turn_report {
     std::map<std::string, double> stages_ms;
     std::optional<double> after_source_ms;  // from the end of the sound to the first sample of the answer, by our clock
     std::string out;                        // the file that has the answer
+    bool listens = false;                   // the answer is a question, and Loqa waits for what is said to it
     std::optional<error> failed;            // what kept the turn from its end, or the answer from being played
 
     bool answered() const { return !failed && outcome == "answered"; }

@@ -34,6 +34,12 @@ store::options store_options(const config::event_store_settings& from) {
     return options;
 }
 
+store::sound_options sound_options(const config::settings& from) {
+    return {.folder = from.event_store.path.parent_path() / "sound",
+            .most_bytes = static_cast<std::uintmax_t>(from.event_store.keep_audio_mb) << 20,
+            .keep_for = std::chrono::days(from.event_store.keep_audio_days)};
+}
+
 session::conductor_config conductor_options(const config::settings& from) {
     std::vector<std::string> required;
     for (const auto& [name, wanted] :
@@ -54,6 +60,9 @@ session::conductor_config conductor_options(const config::settings& from) {
         if (const auto sign = one.find('='); sign != std::string::npos)
             config.areas.insert_or_assign(std::string(trim(one.substr(0, sign))),
                                           std::string(trim(one.substr(sign + 1))));
+    if (from.session.barge_in == "stop") config.interrupts = session::barge_in::stop;
+    if (from.session.barge_in == "off") config.interrupts = session::barge_in::off;
+    config.queue_words = from.session.new_words == "queue";
     config.ring_pause = from.timers.ring_pause;
     config.ring_times = from.timers.ring_times;
     config.snooze = from.timers.snooze;
@@ -133,7 +142,14 @@ public:
             if (!control) return fail(std::move(control));
             made->skill_control_ = std::move(*control);
         }
-        auto history = session::history::start(frame.bus(), *made->store_, frame.log());
+        if (settings.event_store.keep_audio && settings.event_store.retention_mode != "ephemeral") {
+            auto sounds =
+                store::sound_store::open(sound_options(settings), frame.clock(), frame.log(), frame.metrics());
+            if (!sounds) return fail(std::move(sounds));
+            made->sounds_ = std::move(*sounds);
+        }
+        auto history = session::history::start(frame.bus(), *made->store_, made->sounds_.get(),
+                                               settings.event_store.retention_mode, frame.log());
         if (!history) return fail(std::move(history));
         made->history_ = std::move(*history);
         auto web = http::server::start({.bind = settings.http.bind, .port = settings.http.port},
@@ -153,6 +169,7 @@ public:
         skill_control_.reset();
         skills_.reset();
         history_.reset();
+        sounds_.reset();
         if (session_) session_->stop();
         timers_.reset();  // its thread calls into the session
         session_.reset();
@@ -261,6 +278,7 @@ private:
 
     skills::claims claims_;
     std::unique_ptr<store::event_store> store_;
+    std::unique_ptr<store::sound_store> sounds_;
     std::unique_ptr<timers::timer_service> timers_;
     std::mutex building_;
     intent::home as_built_;  // as its file says

@@ -75,6 +75,8 @@ struct event_store_settings {
     int retention_days = 0;
     int max_sessions = 0;
     bool vacuum_on_start = false;
+    bool keep_audio = false;
+    int keep_audio_mb = 0, keep_audio_days = 0;
 };
 
 struct timers_settings {
@@ -139,6 +141,8 @@ struct session_settings {
     fs::path intents_path;  // empty: only the templates that ship
     fs::path home;          // a home's file; empty: the one that ships
     std::string confirm;    // words, beep
+    std::string barge_in;   // any, stop, off
+    std::string new_words;  // cancel, queue
     std::string area;
     std::vector<std::string> areas;  // "target=area"
     std::string locale;

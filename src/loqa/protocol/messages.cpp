@@ -96,7 +96,8 @@ void read_into(field_reader& read, tts_done& m) {
         .text("target", m.target, max_id_bytes)
         .boolean("completed", m.completed)
         .text("timestamp", m.timestamp, max_id_bytes)
-        .text("error", m.error, max_text_bytes);
+        .text("error", m.error, max_text_bytes)
+        .integer("audio_ms", m.audio_ms, 0, max_sequence);
 }
 
 void read_into(field_reader& read, tts_started& m) {
@@ -157,6 +158,13 @@ void read_into(field_reader& read, session_state& m) {
         .text("turn_id", m.turn_id, max_id_bytes)
         .text("state", m.state, max_id_bytes, true)
         .text("expects", m.expects, max_id_bytes);
+}
+
+void read_into(field_reader& read, session_listen& m) {
+    read.text("session_id", m.session_id, max_id_bytes, true)
+        .text("turn_id", m.turn_id, max_id_bytes)
+        .text("expects", m.expects, max_id_bytes)
+        .integer("for_ms", m.for_ms, 0, max_sequence);
 }
 
 void read_into(field_reader& read, session_degraded& m) {
@@ -346,6 +354,7 @@ template result<playback_volume> decode(std::string_view);
 template result<speech_started> decode(std::string_view);
 template result<stt_error> decode(std::string_view);
 template result<session_state> decode(std::string_view);
+template result<session_listen> decode(std::string_view);
 template result<session_degraded> decode(std::string_view);
 template result<timer_start> decode(std::string_view);
 template result<timer_cancel> decode(std::string_view);
@@ -410,6 +419,7 @@ std::string encode(const tts_done& m) {
     json j{{"session_id", m.session_id}, {"completed", m.completed}, {"timestamp", m.timestamp}};
     put(j, "target", m.target);
     put(j, "error", m.error);
+    if (m.audio_ms != 0) j["audio_ms"] = m.audio_ms;
     return dump(j);
 }
 
@@ -477,6 +487,12 @@ std::string encode(const session_reply& m) {
 
 std::string encode(const session_state& m) {
     json j{{"session_id", m.session_id}, {"turn_id", m.turn_id}, {"state", m.state}};
+    put(j, "expects", m.expects);
+    return dump(j);
+}
+
+std::string encode(const session_listen& m) {
+    json j{{"session_id", m.session_id}, {"turn_id", m.turn_id}, {"for_ms", m.for_ms}};
     put(j, "expects", m.expects);
     return dump(j);
 }

@@ -73,7 +73,8 @@ struct tts_done {
     std::string session_id, target;
     bool completed = false;
     std::string timestamp;
-    std::string error;  // ours: why it is not completed
+    std::string error;          // ours: why it is not completed
+    std::int64_t audio_ms = 0;  // ours: how long it sounds
 };
 
 // Published with the first samples of a reply: `first_chunk_ms` since the request arrived, by the synthesiser's clock.
@@ -135,6 +136,12 @@ struct session_state {
     std::string session_id, turn_id;
     std::string state;    // listening, deciding, speaking
     std::string expects;  // with speaking, what is asked: "yes_or_no", "words"; empty: nothing
+};
+
+// To a satellite: the question was heard, its microphone should be open for so long.
+struct session_listen {
+    std::string session_id, turn_id, expects;
+    std::int64_t for_ms = 0;
 };
 
 struct session_degraded {
@@ -221,6 +228,7 @@ std::string encode(const speech_started&);
 std::string encode(const stt_error&);
 std::string encode(const session_reply&);
 std::string encode(const session_state&);
+std::string encode(const session_listen&);
 std::string encode(const session_degraded&);
 std::string encode(const session_ended&);
 std::string encode(const timer_start&);

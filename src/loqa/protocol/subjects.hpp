@@ -33,12 +33,14 @@ inline constexpr std::string_view tts_prepare = "tts.prepare";  // may be asked 
 inline constexpr std::string_view stt_started = "stt.speech.started";
 inline constexpr std::string_view stt_ahead = "stt.text.ahead";  // the final text, if the pause is the end
 inline constexpr std::string_view stt_error = "stt.error";
+inline constexpr std::string_view stt_audio = "stt.audio";  // .<session>: what was heard, for who keeps it
 inline constexpr std::string_view tts_flush = "tts.flush";  // .<target>: what is not played yet is not to be
 inline constexpr std::string_view playback_started = "playback.started";  // a speaker took the first sample
 inline constexpr std::string_view playback_stopped = "playback.stopped";  // a speaker is done with a reply
 inline constexpr std::string_view playback_volume = "playback.volume";    // how loud a target is, or is to be
 inline constexpr std::string_view session_state = "session.state";
 inline constexpr std::string_view session_reply = "session.reply";
+inline constexpr std::string_view session_listen = "session.listen";  // the microphone should be open
 inline constexpr std::string_view session_degraded = "session.degraded";
 inline constexpr std::string_view session_ended = "session.ended";
 inline constexpr std::string_view component_status = "ctrl.component.status";  // .<component>
@@ -64,6 +66,7 @@ inline constexpr std::string_view timers_change = "timers.change";             /
 inline constexpr std::string_view dry_run = "session.dry_run";                 // request
 inline constexpr std::string_view sessions_list = "sessions.list";             // request
 inline constexpr std::string_view sessions_show = "sessions.show";             // request
+inline constexpr std::string_view sessions_audio = "sessions.audio";           // request
 inline constexpr std::string_view sessions_delete = "sessions.delete";         // request
 }  // namespace subject
 
@@ -83,6 +86,7 @@ inline constexpr std::string_view last = "Loqa-Final";  // "1" on the last PCM m
 inline constexpr std::string_view target = "Loqa-Target";
 inline constexpr std::string_view priority = "Loqa-Priority";      // alarm | announcement | reply
 inline constexpr std::string_view generation = "Loqa-Generation";  // of a PCM message: numbers what is said
+inline constexpr std::string_view again = "Loqa-Again";            // sent again; what was last known of its turn
 inline constexpr std::string_view duck = "Loqa-Duck";  // begin | end: what is less urgent is quieter in between
 }  // namespace header
 

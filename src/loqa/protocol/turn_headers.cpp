@@ -53,6 +53,7 @@ turn_headers read_turn(const headers& all) {
     const auto priority = find(all, header::priority);
     if (priority == "alarm") turn.urgency = urgency::alarm;
     if (priority == "announcement") turn.urgency = urgency::announcement;
+    if (const auto again = find(all, header::again); is_id(again)) turn.again = again;
     return turn;
 }
 
@@ -65,6 +66,7 @@ headers write_turn(const turn_headers& turn) {
     add(header::traceparent, turn.traceparent);
     add(header::privacy, turn.privacy);
     add(header::area, turn.area);
+    add(header::again, turn.again);
     if (turn.budget) add(header::budget_ms, std::to_string(turn.budget->count()));
     if (turn.age) add(header::age_ms, fmt::format("{:.3f}", turn.age->count()));
     add(header::audio, turn.audio == audio_form::pcm ? "pcm" : "json");

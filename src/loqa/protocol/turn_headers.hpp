@@ -33,6 +33,7 @@ struct turn_headers {
     std::string area;  // name of the room that is spoken from
     audio_form audio = audio_form::json;
     protocol::urgency urgency = protocol::urgency::reply;
+    std::string again;  // of a message that is sent once more: what was last known of its turn
 };
 
 turn_headers read_turn(const headers& all);

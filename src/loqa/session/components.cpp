@@ -49,6 +49,11 @@ protocol::readiness components::state() const {
     return r;
 }
 
+bool components::away(std::string_view name) const {
+    const auto it = std::ranges::find(entries_, name, [](const entry& e) { return std::string_view(e.status.name); });
+    return it != entries_.end() && it->status.pid != 0 && it->status.state != "ready";
+}
+
 bool components::update() {
     auto now = state();
     const bool changed = now.ready != last_.ready ||

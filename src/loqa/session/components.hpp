@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "loqa/base/clock.hpp"
@@ -31,6 +32,9 @@ public:
     steady_time next_check() const;
 
     protocol::readiness state() const;
+
+    // It was here, and cannot work now.
+    bool away(std::string_view name) const;
 
 private:
     struct entry {

@@ -56,8 +56,11 @@ conductor::conductor(conductor_config config, parts with, std::shared_ptr<const 
       ringing_({config_.ring_pause, config_.ring_times, config_.default_target}, with_.clock),
       speakers_(with_.clock, with_.bus, config_.default_voice, configured_speakers(config_)),
       components_(with_.clock, config_.required_components),
+      sounding_(with_.clock),
       unreadable_(with_.log, with_.clock),
       late_(with_.metrics.counter("loqa_session_late_total", "Messages for turns that were over")),
+      echoes_(with_.metrics.counter("loqa_session_echoes_total",
+                                    "Transcripts that were only words of what Loqa was saying")),
       active_(with_.metrics.gauge("loqa_session_active_turns", "Turns that are going on")),
       ready_(with_.metrics.gauge("loqa_ready", "1 when every required part is ready")) {}
 
@@ -76,15 +79,24 @@ std::vector<std::string> conductor::work_subjects() {
 }
 
 std::vector<std::string> conductor::broadcast_subjects() {
-    return {subject_of(subject::tts_started),      subject_of(subject::tts_done),
-            subject_of(subject::playback_started), subject_of(subject::session_state),
-            subject_of(subject::trace_spans),      subject_of(subject::component_status) + ".*",
+    return {subject_of(subject::tts_started),
+            subject_of(subject::tts_done),
+            subject_of(subject::playback_started),
+            subject_of(subject::playback_stopped),
+            subject_of(subject::session_state),
+            subject_of(subject::trace_spans),
+            subject_of(subject::component_status) + ".*",
             subject_of(subject::intent_declare)};
 }
 
 std::string conductor::own_subject() const { return actor_.handlers().inbox(); }
 
 void conductor::handle(const bus::message& m) {
+    dispatch(m);
+    if (!queued_.empty()) take_queued();
+}
+
+void conductor::dispatch(const bus::message& m) {
     if (with_.taken_over && with_.taken_over(m.subject)) return;
     if (m.subject == subject::stt_final) return on_final(m);
     if (m.subject == subject::stt_ahead) return on_ahead(m);
@@ -93,6 +105,7 @@ void conductor::handle(const bus::message& m) {
     if (m.subject == subject::tts_started) return on_tts_started(m);
     if (m.subject == subject::tts_done) return on_tts_done(m);
     if (m.subject == subject::playback_started) return on_playback_started(m);
+    if (m.subject == subject::playback_stopped) return on_playback_stopped(m);
     if (m.subject == subject::session_state) return on_session_state(m);
     if (m.subject == subject::intent_declare) return on_declare(m);
     if (const auto token = actor_.handlers().token_of(m.subject)) return on_handler_answer(m, *token);
@@ -162,9 +175,17 @@ std::string conductor::area_of(const turn& t) const {
     return config_.area;
 }
 
+std::string conductor::area_of_session(const std::string& session, const protocol::turn_headers& headers) const {
+    turn t;
+    t.session_id = session;
+    t.headers = headers;
+    t.target = config_.default_target;
+    return area_of(t);
+}
+
 void conductor::on_speech_started(const bus::message& m) {
     const auto started = read<protocol::speech_started>(m);
-    if (!started || turns_.size() >= config_.max_active_turns) return;
+    if (!started || turns_.size() >= config_.max_active_turns || !takes_turn(started->session_id)) return;
     turn& t = begin(started->session_id, protocol::read_turn(m.headers));
     publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "listening"}), &t);
 }
@@ -172,7 +193,8 @@ void conductor::on_speech_started(const bus::message& m) {
 void conductor::on_final(const bus::message& m) {
     const auto final = read<protocol::transcript>(m);
     if (!final || final->partial) return;
-    const auto headers = protocol::read_turn(m.headers);
+    auto headers = protocol::read_turn(m.headers);
+    if (told_again(*final, headers) || set_aside(m, *final, headers)) return;
     const auto known = turns_.find(final->session_id);
     const bool continues = known != turns_.end() && known->second.at == state::listening &&
                            (headers.turn_id.empty() || headers.turn_id == known->second.id);
@@ -204,6 +226,7 @@ void conductor::on_final(const bus::message& m) {
 void conductor::decide(turn& t, const protocol::transcript& said) {
     t.heard = trim(said.text);
     t.how_heard = how_heard(said);
+    remember_decided(t);
     publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "deciding"}), &t);
     if (t.heard.empty()) {
         // Somebody spoke and nothing could be made of it: worth a word. Nobody spoke: worth none.
@@ -243,8 +266,13 @@ void conductor::reply(turn& t, const spoken_answer& given) {
     }
     settle_rings();
     if (answer.volume) publish(subject::playback_volume, protocol::encode(*answer.volume), &t);
-    publish(subject::session_reply,
-            protocol::encode(protocol::session_reply{t.session_id, t.id, t.heard, t.intent, answer.text, t.slots}), &t);
+    // The words are waited for; what is told beside them is not.
+    const protocol::session_reply told{t.session_id, t.id, t.heard, t.intent, answer.text, t.slots};
+    if (!answer.text.empty()) {
+        speak(t, answer);
+        return publish(subject::session_reply, protocol::encode(told), &t);
+    }
+    publish(subject::session_reply, protocol::encode(told), &t);
     speak(t, answer);
 }
 
@@ -392,9 +420,9 @@ void conductor::speak(turn& t, const spoken_answer& answer) {
     t.beep = config_.beep && answer.local && !answer.failed;
     t.reason = answer.reason;
     if (answer.text.empty()) return end(turns_.find(t.session_id), "answered");
+    request_speech(t);
     store(t, "turn.reply",
           protocol::dump({{"turn_id", t.id}, {"text", t.reply}, {"intent", t.intent}, {"failed", t.apology}}));
-    request_speech(t);
 }
 
 void conductor::request_speech(turn& t) {
@@ -402,13 +430,7 @@ void conductor::request_speech(turn& t) {
     t.at = state::speaking;
     t.requested_at = with_.clock.steady();
     t.phase_deadline = std::min(t.deadline, t.requested_at + config_.tts_timeout);
-    publish(subject::tts_request,
-            protocol::encode(protocol::tts_request{.session_id = t.session_id,
-                                                   .text = t.beep ? std::string(protocol::earcon_done) : t.reply,
-                                                   .voice = config_.default_voice,
-                                                   .target = t.target,
-                                                   .trace_id = t.trace.trace_id}),
-            &t);
+    publish_request(t, {});
     const auto* expects = t.expects_answer ? "yes_or_no" : "";
     publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "speaking", expects}),
             &t);
@@ -428,6 +450,7 @@ void conductor::on_tts_started(const bus::message& m) {
     if (!started) return;
     turn* t = turn_of(started->session_id, m);
     if (t == nullptr || t->at != state::speaking) return;
+    sounding_.begins(t->session_id, t->reply);
     t->at = state::playing;
     t->started_at = with_.clock.steady();
     // Of a short answer the end may be heard of before the begin: then it is waited for no longer than it was.
@@ -442,6 +465,7 @@ void conductor::on_playback_started(const bus::message& m) {
     const auto started = read<protocol::playback_started>(m);
     if (!started) return;
     speakers_.played(*started);
+    sounding_.plays(started->session_id);
     turn* t = turn_of(started->session_id, m);
     if (t == nullptr || t->played) return;
     t->played = true;
@@ -462,6 +486,10 @@ void conductor::on_playback_started(const bus::message& m) {
 void conductor::on_tts_done(const bus::message& m) {
     const auto done = read<protocol::tts_done>(m);
     if (!done) return;
+    if (done->completed)
+        sounding_.lasts(done->session_id, milliseconds(done->audio_ms));
+    else
+        sounding_.stops(done->session_id);
     turn* t = turn_of(done->session_id, m);
     if (t == nullptr || t->at == state::listening || t->at == state::acting) return;
     if (!done->completed) {
@@ -499,9 +527,7 @@ void conductor::on_stt_error(const bus::message& m) {
 void conductor::lose(turn& t, const std::string& reason, const std::string& message) {
     degrade(t, "stt", reason, message);
     t.deadline = with_.clock.steady() + config_.turn_timeout;
-    publish(subject::session_reply,
-            protocol::encode(protocol::session_reply{t.session_id, t.id, "", "", std::string(apology_lost), {}}), &t);
-    speak(t, {.text = std::string(apology_lost), .failed = true, .reason = reason});
+    say_instead(t, apology_lost, reason);
 }
 
 // The last spans of a turn come in batches after its end: who asks at once is answered when they are there.
@@ -535,17 +561,15 @@ void conductor::on_component_status(const bus::message& m) {
             turn& t = it->second;
             if (status->name == "stt" && t.at == state::listening) {
                 lose(t, "unavailable", "speech recognition was restarted");
-            } else if (status->name == "tts" && t.at == state::playing && !t.synthesised) {
-                degrade(t, "tts", "unavailable", "speech synthesis was restarted");
-                t.reason = "tts: restarted";
-                end(it, "apologised");
+            } else if (status->name == "tts" && (t.at == state::playing || t.played) && !t.synthesised) {
+                broken_off(t);
             }
         }
     }
     if (change.became_ready && status->name == "tts") {
         // What was asked of a process that died before it said anything is asked again; nothing is said twice.
         for (auto& [session, t] : turns_)
-            if (t.at == state::speaking) request_speech(t);
+            if (t.at == state::speaking) request_speech(t);  // also an apology that none could say until now
         if (const auto all = with_.timers.list())
             for (const auto& t : *all)
                 if (t.ringing()) ring(t);
@@ -617,13 +641,16 @@ void conductor::settle_rings() {
 void conductor::supersede(const std::string& session_id) {
     const auto it = turns_.find(session_id);
     if (it == turns_.end()) return;
-    if (it->second.at != state::listening)
+    if (it->second.at != state::listening) {
         publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{.session_id = session_id}), &it->second);
+        sounding_.stops(session_id);
+    }
     it->second.reason = "superseded";
     end(it, "cancelled");
 }
 
 void conductor::hush(const turn& by) {
+    sounding_.stops(by.session_id);
     publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{
                                      .session_id = by.session_id, .target = by.target, .except_turn_id = by.id}));
     const auto all = with_.timers.list();
@@ -657,8 +684,10 @@ void conductor::end(turns::iterator which, const std::string& outcome) {
     speculation_.forget(t.id);
     active_.set(static_cast<double>(turns_.size()));
 
+    if (t.expects_answer && outcome == "answered") memory_of(t.session_id).listens_for = t.id;
+
     // "Repeat that" means what was heard: not what was called off before it sounded.
-    if (!t.timer_id && !t.reply.empty() && (t.played || outcome != "cancelled"))
+    if (!t.timer_id && !t.cut_off && !t.reply.empty() && (t.played || outcome != "cancelled"))
         memory_of(t.session_id).last_reply = t.reply;
     if (t.timer_id && outcome != "cancelled" &&
         ringing_.said(*t.timer_id, t.synthesised, t.played || t.headers.audio != protocol::audio_form::pcm)) {
@@ -717,6 +746,9 @@ void conductor::tick() {
     const auto now = with_.clock.steady();
     if (components_.check()) publish_readiness();
     ring_again();
+    ask_again(now);
+    open_microphones();
+    take_queued();
     if (now >= traces_settled_at_)
         for (const auto& m : std::exchange(waiting_for_traces_, {})) respond(m, traces_.answer(m.payload));
     std::vector<std::string> due;
@@ -734,6 +766,8 @@ void conductor::tick() {
             go_on(t);
         } else if (t.synthesised) {
             end(it, t.apology ? "apologised" : "answered");
+        } else if (t.at == state::speaking && now < t.deadline && components_.away("tts")) {
+            t.phase_deadline = t.deadline;  // it is on its way back, and will be asked
         } else {
             degrade(t, "tts", "timed_out",
                     t.at == state::speaking ? "no speech came in time" : "speech did not end in time");
@@ -745,7 +779,11 @@ void conductor::tick() {
 }
 
 steady_time conductor::next_deadline() const {
-    auto next = std::min(components_.next_check(), ringing_.next());
+    auto next = std::min({components_.next_check(), ringing_.next(), next_ask()});
+    if (!queued_.empty()) next = std::min(next, sounding_.next_end());
+    for (const auto& m : memories_)
+        if (!m.listens_for.empty() && !turns_.contains(m.session_id))
+            next = std::min(next, sounding_.is(m.session_id) ? sounding_.next_end() : with_.clock.steady());
     if (!waiting_for_traces_.empty()) next = std::min(next, traces_settled_at_);
     for (const auto& [session, t] : turns_) next = std::min(next, t.phase_deadline);
     return next;

@@ -27,6 +27,7 @@
 #include "loqa/session/components.hpp"
 #include "loqa/session/house_answers.hpp"
 #include "loqa/session/ringing.hpp"
+#include "loqa/session/sounding.hpp"
 #include "loqa/session/speakers.hpp"
 #include "loqa/session/speculation.hpp"
 #include "loqa/session/timer_requests.hpp"
@@ -39,6 +40,9 @@
 
 namespace loqa::session {
 
+// What interrupts Loqa while it speaks.
+enum class barge_in : std::uint8_t { any, stop, off };
+
 struct conductor_config {
     milliseconds turn_timeout{10'000};    // from the final transcript to the end of the answer's synthesis
     milliseconds tts_timeout{4'000};      // from the request to the first samples
@@ -46,7 +50,9 @@ struct conductor_config {
     milliseconds intent_timeout{3'000};   // from the request to the answer of an intent's handler
     std::size_t max_active_turns = 64;
     std::string default_target, default_voice;
-    bool beep = false;                         // rather than words, for what was done in the room it was asked from
+    bool beep = false;  // rather than words, for what was done in the room it was asked from
+    barge_in interrupts = barge_in::any;
+    bool queue_words = false;                  // new words wait for the answer to older ones, rather than cancel it
     std::string area;                          // the room that is spoken from where nothing else says so
     std::map<std::string, std::string> areas;  // rooms of targets and sessions
     std::string privacy = "session";           // scope of turns whose client names none
@@ -113,6 +119,8 @@ private:
         std::string reason;
         bool played = false;
         bool synthesised = false;
+        bool cut_off = false;                  // an answer was, and an apology follows
+        steady_time ask_again_at{};            // for the words, when none of them came
         std::optional<std::int64_t> timer_id;  // of a ring
         deed doing;                            // what is being done
         std::vector<std::pair<std::string, std::string>> slots;
@@ -125,6 +133,7 @@ private:
         intent::conversation before;
         std::vector<intent::command> asked_about;  // waiting for a yes
         steady_time asked_at{};
+        std::string listens_for;  // the turn that asked, until its question was heard
     };
     using turns = std::map<std::string, turn>;  // by session; references stay valid while others come and go
 
@@ -135,12 +144,22 @@ private:
     void on_tts_started(const bus::message& m);
     void on_tts_done(const bus::message& m);
     void on_playback_started(const bus::message& m);
+    void on_playback_stopped(const bus::message& m);
     void on_trace_get(const bus::message& m);
     void on_session_state(const bus::message& m);
     void on_component_status(const bus::message& m);
     void on_dry_run(const bus::message& m);
 
     std::string area_of(const turn& t) const;
+    std::string area_of_session(const std::string& session, const protocol::turn_headers& headers) const;
+    bool takes_turn(const std::string& session_id);
+    void quiet(const std::string& session_id);
+    bool set_aside(const bus::message& m, const protocol::transcript& said, const protocol::turn_headers& headers);
+    void turned_down(const protocol::transcript& said, const protocol::turn_headers& headers, std::string_view reason);
+    void take_queued();
+    void open_microphone(const std::string& session_id);
+    void open_microphones();
+    void dispatch(const bus::message& m);
     turn& begin(const std::string& session_id, const protocol::turn_headers& headers);
     void decide(turn& t, const protocol::transcript& said);
     struct meant {
@@ -163,6 +182,13 @@ private:
     std::string words_ahead(const turn& t, const protocol::transcript& said);
     void speak(turn& t, const spoken_answer& answer);
     void request_speech(turn& t);
+    void publish_request(turn& t, const std::string& again);
+    void ask_again(steady_time now);
+    steady_time next_ask() const;
+    void remember_decided(const turn& t);
+    bool told_again(const protocol::transcript& final, protocol::turn_headers& headers);
+    void say_instead(turn& t, std::string_view apology, const std::string& reason);
+    void broken_off(turn& t);
     void lose(turn& t, const std::string& reason, const std::string& message);
     void degrade(const turn& t, const std::string& stage, const std::string& reason, const std::string& message);
     // The turn of a message's session, or null when that turn is over or another.
@@ -207,8 +233,12 @@ private:
     steady_time traces_settled_at_{};
     turns turns_;
     std::deque<memory> memories_;  // of the sessions that spoke last; newest last; bounded
+    sounding sounding_;
+    std::deque<bus::message> queued_;  // transcripts that wait for the answer to older words; bounded
+    std::deque<std::string> decided_;  // the last turns whose words were acted on
     telemetry::rate_limited unreadable_;
     telemetry::counter& late_;
+    telemetry::counter& echoes_;
     telemetry::gauge& active_;
     telemetry::gauge& ready_;
 };

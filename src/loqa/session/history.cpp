@@ -6,6 +6,7 @@
 
 #include "loqa/protocol/json.hpp"
 #include "loqa/protocol/subjects.hpp"
+#include "loqa/protocol/turn_headers.hpp"
 
 namespace loqa::session {
 
@@ -52,8 +53,9 @@ result<std::string> session_named(const bus::message& m, const json& request) {
 }  // namespace
 
 result<std::unique_ptr<history>> history::start(bus::connection& bus, store::event_store& store,
+                                                store::sound_store* sounds, std::string default_privacy,
                                                 telemetry::logger log) {
-    auto made = std::unique_ptr<history>(new history(bus, store, std::move(log)));
+    auto made = std::unique_ptr<history>(new history(bus, store, sounds, std::move(default_privacy), std::move(log)));
     using handler = result<std::string> (history::*)(const bus::message&);
     const std::pair<std::string_view, handler> answers[] = {{subject::sessions_list, &history::list},
                                                             {subject::sessions_show, &history::show},
@@ -65,6 +67,15 @@ result<std::unique_ptr<history>> history::start(bus::connection& bus, store::eve
                 if (auto sent = h->bus_.respond(m, text ? *text : protocol::refusal(text.error())); !sent)
                     h->log_.warn(sent.error());
             });
+        if (!subscribed) return fail(std::move(subscribed));
+        made->subscriptions_.push_back(std::move(*subscribed));
+    }
+    const std::pair<std::string, void (history::*)(const bus::message&)> sound[] = {
+        {std::string(subject::stt_audio) + ".>", &history::keep},
+        {std::string(subject::sessions_audio), &history::send_sound}};
+    for (const auto& [on, take] : sound) {
+        auto subscribed = bus.subscribe(on, protocol::group::session,
+                                        [h = made.get(), take = take](const bus::message& m) { (h->*take)(m); });
         if (!subscribed) return fail(std::move(subscribed));
         made->subscriptions_.push_back(std::move(*subscribed));
     }
@@ -126,8 +137,35 @@ result<std::string> history::remove(const bus::message& m) {
     if (!session) return fail(session);
     auto deleted = store_.delete_session(*session);
     if (!deleted) return fail(std::move(deleted));
+    if (sounds_ != nullptr) sounds_->forget(*session);
     log_.info("session {} was deleted with {} events", *session, *deleted);
     return protocol::dump({{"deleted", *deleted}});
+}
+
+void history::keep(const bus::message& sound) {
+    const auto turn = protocol::read_turn(sound.headers);
+    const auto& scope = turn.privacy.empty() ? default_privacy_ : turn.privacy;
+    if (sounds_ == nullptr || scope == store::ephemeral) return;
+    sounds_->keep(std::string(protocol::find(sound.headers, protocol::header::session)), turn.turn_id, sound.payload);
+}
+
+// The samples themselves, or why there are none.
+void history::send_sound(const bus::message& m) {
+    const auto found = [&]() -> result<std::string> {
+        auto request = protocol::parse_object(m.payload);
+        if (!request) return fail(std::move(request));
+        std::string session, turn;
+        protocol::field_reader read(*request);
+        read.text("session_id", session, max_id_bytes, true).text("turn_id", turn, max_id_bytes, true);
+        if (read.failed()) return failure(read.why());
+        if (sounds_ == nullptr)
+            return fail(errc::not_found, "no sound is kept").hint("event_store.keep_audio keeps that of turns to come");
+        return sounds_->find(session, turn);
+    }();
+    const protocol::headers headers{{std::string(protocol::header::sample_rate), "16000"},
+                                    {std::string(protocol::header::channels), "1"}};
+    auto sent = found ? bus_.respond(m, *found, headers) : bus_.respond(m, refusal(found.error()));
+    if (!sent) log_.warn(sent.error());
 }
 
 }  // namespace loqa::session

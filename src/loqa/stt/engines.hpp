@@ -6,6 +6,7 @@
 #include <string>
 
 #include "loqa/base/files.hpp"
+#include "loqa/config/config.hpp"
 #include "loqa/stt/recognizer.hpp"
 
 namespace loqa::stt {
@@ -22,6 +23,9 @@ struct engine_options {
     milliseconds timeout{10'000};    // of one reading, by an engine that is a process of its own
     std::function<void(const worker_usage&)> on_usage;  // of engines that are a process of their own
 };
+
+// As it is configured.
+engine_options engine_of(const config::stt_settings& settings);
 
 // invalid_config for a name that is none.
 result<std::unique_ptr<recognizer>> load_engine(const engine_options& options);

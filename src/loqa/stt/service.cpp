@@ -9,14 +9,18 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "loqa/audio/pcm.hpp"
 #include "loqa/base/ids.hpp"
 #include "loqa/base/process.hpp"
 #include "loqa/protocol/messages.hpp"
 #include "loqa/protocol/subjects.hpp"
+#include "loqa/stt/echoes.hpp"
+#include "loqa/stt/handover.hpp"
 
 namespace loqa::stt {
 namespace {
@@ -235,9 +239,23 @@ public:
             if (!made) return fail(std::move(made));
             subscriptions_.push_back(std::move(*made));
         }
-        auto made = with_.bus.subscribe(subject::session_state, [this](const bus::message& m) { receive_state(m); });
-        if (!made) return fail(std::move(made));
-        subscriptions_.push_back(std::move(*made));
+        for (const auto& [name, on_message] : {std::pair{subject::session_state, &running_service::receive_state},
+                                               std::pair{subject::session_ended, &running_service::receive_end}}) {
+            auto made =
+                with_.bus.subscribe(name, [this, on_message](const bus::message& m) { (this->*on_message)(m); });
+            if (!made) return fail(std::move(made));
+            subscriptions_.push_back(std::move(*made));
+        }
+        const std::pair<std::string, void (echoes::*)(const bus::message&, steady_time)> of_speakers[] = {
+            {std::string(subject::tts_pcm) + ".>", &echoes::sent},
+            {std::string(subject::playback_started), &echoes::started},
+            {std::string(subject::playback_stopped), &echoes::stopped}};
+        for (const auto& [name, tell] : of_speakers) {
+            auto made = with_.bus.subscribe(
+                name, [this, tell](const bus::message& m) { (echoes_.*tell)(m, with_.clock.steady()); });
+            if (!made) return fail(std::move(made));
+            subscriptions_.push_back(std::move(*made));
+        }
         return {};
     }
 
@@ -271,17 +289,24 @@ private:
     void receive_state(const bus::message& message) {
         const auto read = protocol::decode<protocol::session_state>(message.payload);
         if (!read) return refuse(message, read.error());
+        handover_.heard_of(read->turn_id, read->state);
         // What comes before it speaks is about what was just heard.
         if (read->state != "speaking") return;
         const auto how = read->expects.empty() ? attention::speaking : attention::asking;
         inbox_.push({read->session_id, how, with_.clock.steady()});
     }
 
+    void receive_end(const bus::message& message) {
+        const auto read = protocol::decode<protocol::session_ended>(message.payload);
+        if (!read) return refuse(message, read.error());
+        handover_.over(read->turn_id);
+    }
+
     // From here on, all on the service's own thread.
     void run() {
         name_this_thread("stt-hear");
         while (!inbox_.closed()) {
-            auto deadline = steady_time::max();
+            auto deadline = handover_.next();
             for (const auto& [id, each] : ears_) deadline = std::min(deadline, each.hears.deadline());
             if (auto item = inbox_.pop_until(deadline)) {
                 handle(std::move(*item));
@@ -289,6 +314,10 @@ private:
             // While frames wait to be heard, a client has said nothing only until the oldest of them arrived.
             const auto now = inbox_.oldest().value_or(with_.clock.steady());
             for (auto& [id, each] : ears_) each.hears.tick(now);
+            for (const auto& each : handover_.due(with_.clock.steady())) {
+                told_again_.add();
+                send(subject::stt_final, each.payload, each.turn);
+            }
             sweep();
         }
         for (auto& [id, each] : ears_) each.hears.cancel(false);
@@ -379,6 +408,9 @@ private:
     void hurry(std::uint64_t utterance) override { decoder_.hurry(utterance); }
     void forget(std::uint64_t utterance) override { decoder_.forget(utterance); }
     bool spare() const override { return decoder_.spare(); }
+    bool is_echo(const std::string& session_id, audio::vad_frame frame, steady_time now) override {
+        return echoes_.hears(session_id, frame, now);
+    }
 
     void on_started(const utterance& of) override {
         send(subject::stt_started, encode(protocol::speech_started{of.session_id}), of.turn);
@@ -397,7 +429,10 @@ private:
         auto turn = of.turn;
         const auto age = with_.clock.steady() - of.speech_ended;
         turn.age = age;
-        send(subject::stt_final, encode(transcript_of(of, heard, false, to_string(of.reason))), turn);
+        auto payload = encode(transcript_of(of, heard, false, to_string(of.reason)));
+        send(subject::stt_final, payload, turn);
+        if (!heard.text.empty()) keep(of);
+        handover_.told({of.session_id, std::move(payload), turn, of.speech_ended}, with_.clock.steady());
 
         finals_.at(static_cast<std::size_t>(of.reason))->add();
         if (of.reason == end_reason::speech_end) {
@@ -416,6 +451,19 @@ private:
         trace(of, nullptr);
         with_.log.debug("session {}: \"{}\" ({}, {:.0f} ms after the end of speech)", of.session_id, heard.text,
                         to_string(of.reason), to_ms(age));
+    }
+
+    // What is private is not even told.
+    void keep(const utterance& of) {
+        if (of.sound.empty() || of.turn.privacy == "ephemeral") return;
+        auto headers = protocol::write_turn(of.turn);
+        headers.emplace_back(header::session, of.session_id);
+        headers.emplace_back(header::sample_rate, std::to_string(audio::speech_rate_hz));
+        headers.emplace_back(header::channels, "1");
+        const auto most = protocol::max_pcm_bytes / sizeof(std::int16_t);
+        const audio::pcm_view all(of.sound);
+        std::ignore = with_.bus.publish(protocol::join(subject::stt_audio, of.session_id),
+                                        audio::to_s16le(all.first(std::min(most, all.size()))), headers);
     }
 
     void on_failed(const utterance& of, const error& why) override {
@@ -520,6 +568,8 @@ private:
         with_.metrics.counter("loqa_stt_lost_frames_total", "Frames missing in the sequence of a session");
     telemetry::counter& implausible_ = with_.metrics.counter(
         "loqa_stt_implausible_total", "Readings thrown away because nobody can have said so much in that time");
+    telemetry::counter& told_again_ = with_.metrics.counter(
+        "loqa_stt_told_again_total", "Transcripts that were published once more, because nobody answered them");
     telemetry::counter& ahead_ = with_.metrics.counter(
         "loqa_stt_ahead_total", "Texts that were told before it was certain that they were whole");
     telemetry::counter& heard_again_ = with_.metrics.counter(
@@ -548,6 +598,8 @@ private:
     decoder decoder_;
     telemetry::rate_limited unreadable_, unsent_, full_;
 
+    handover handover_;
+    echoes echoes_;
     std::map<std::string, ear> ears_;           // by session id
     std::map<std::string, notice> attentions_;  // other than idle
     std::map<std::string, steady_time> turned_away_;

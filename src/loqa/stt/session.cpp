@@ -30,6 +30,9 @@ constexpr std::int64_t agreed_frames = 2;
 constexpr std::int64_t settling_frames = 3;
 constexpr std::int64_t settled_frames = 10;
 
+// So many frames of Loqa's own voice in a row, and nobody speaks over it any more.
+constexpr int echo_frames = 6;
+
 }  // namespace
 
 std::string_view to_string(end_reason reason) {
@@ -125,11 +128,15 @@ result<void> session::listen(const frame& what) {
 }
 
 result<void> session::step(audio::vad_frame samples, steady_time arrived) {
-    const auto score = detector_->score(samples);
+    auto score = detector_->score(samples);
     if (!score) return fail(score);
+    // One's own voice is nobody's. Who speaks over it is not taken for it between two words.
+    echoed_ = host_.is_echo(id_, samples, arrived) ? echoed_ + 1 : 0;
+    if (echoed_ > (now_ ? echo_frames : 0) && *score) *score = 0.0F;
 
     auto& kept = now_ ? now_->unsent : preroll_;
     kept.insert(kept.end(), samples.begin(), samples.end());
+    if (now_ && options_.keep_sound) now_->what.sound.insert(now_->what.sound.end(), samples.begin(), samples.end());
     if (!now_) {
         // The onset is noticed a little after it: that much more is kept.
         const auto most = samples_of(options_.preroll + options_.endpoint.onset);
@@ -247,6 +254,7 @@ void session::begin(steady_time arrived) {
     now_ = current{};
     now_->what = new_utterance(arrived);
     now_->unsent = std::exchange(preroll_, {});
+    if (options_.keep_sound) now_->what.sound = now_->unsent;
     loudness_.begin();
     if (!broken_) host_.on_started(now_->what);
 }

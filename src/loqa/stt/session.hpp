@@ -52,6 +52,7 @@ struct session_options {
     milliseconds partial_every{200};    // while somebody speaks, if the host has time for it; 0: not at all
     milliseconds client_timeout{3000};  // a client that is quiet for so long is gone
     milliseconds min_speech{96};        // less is a noise
+    bool keep_sound = false;            // of each utterance, until it was told
 };
 
 // Why an utterance is over; what stt.text.final says as `reason`.
@@ -90,6 +91,7 @@ struct utterance {
     std::optional<outcome> read;  // the latest reading; of the whole when the utterance is over
     milliseconds waited_for{};    // the silence that would have ended it, or did
     double unused_ms = 0;         // that went into readings which did not become the final one
+    std::vector<float> sound;     // all of it, where that is kept
     std::size_t overruled = 0;    // readings that had other words than those that were settled
 };
 
@@ -103,6 +105,11 @@ public:
     virtual void hurry(std::uint64_t utterance) = 0;
     virtual void forget(std::uint64_t utterance) = 0;
     virtual bool spare() const = 0;
+
+    // The frame, which came `now`, is what Loqa itself says in the session, and nobody speaks over it.
+    virtual bool is_echo(const std::string& /*session_id*/, audio::vad_frame /*frame*/, steady_time /*now*/) {
+        return false;
+    }
 
     virtual void on_started(const utterance& of) = 0;
     virtual void on_partial(const utterance& of, const hypothesis& heard) = 0;
@@ -193,6 +200,7 @@ private:
     std::deque<ending> finishing_;
 
     bool closed_ = false;
+    int echoed_ = 0;              // so many frames in a row were Loqa's own voice
     bool broken_ = false;         // the detector failed: the rest of the stream is not heard
     bool anything_told_ = false;  // of this stream
     steady_time last_frame_;

@@ -104,6 +104,11 @@ std::vector<playback_queue::entry> playback_queue::cancel_older_than(const utter
     });
 }
 
+bool playback_queue::has(const std::function<bool(const utterance&)>& which) const {
+    const auto is_one = [&](const entry& each) { return !each->cancelled && which(*each); };
+    return std::ranges::any_of(waiting_, is_one) || std::ranges::any_of(speaking_, is_one);
+}
+
 steady_time playback_queue::heard_at_the_latest(const utterance& one) {
     return one.started ? *one.started + one.sent + late_word : *one.first_sent + one.sent;
 }

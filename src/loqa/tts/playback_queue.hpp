@@ -78,6 +78,9 @@ public:
     // What an answer to newer words of the same session replaces.
     std::vector<entry> cancel_older_than(const utterance& newer);
 
+    // Whether there is one that waits or is made into sound.
+    bool has(const std::function<bool(const utterance&)>& which) const;
+
     std::size_t waiting() const { return waiting_.size(); }
     std::size_t speaking() const { return speaking_.size(); }
 

@@ -169,6 +169,13 @@ public:
     }
 
 private:
+    // What was said to its end, for who asks for it again.
+    struct said {
+        std::string turn, session, text, started, done;
+        protocol::headers headers;
+    };
+    static constexpr std::size_t remembered = 64;
+
     // A text to be made before anybody asked for it.
     struct ahead {
         std::string text;
@@ -190,6 +197,7 @@ private:
                                       .hint("raise tts.max_text_bytes"));
         std::vector<playback_queue::entry> replaced;
         bool taken = false;
+        if (!asked->headers.again.empty() && had(*asked)) return;
         {
             std::lock_guard lock(mutex_);
             replaced = queue_.cancel_older_than(*asked);
@@ -201,6 +209,29 @@ private:
         if (taken) return;
         refuse(*asked, fail(errc::busy, "{} replies wait already", options_.max_pending)
                            .hint("raise tts.max_pending, or run loqa-tts on one more node"));
+    }
+
+    // Whether a request that is sent again was had before: then it waits, or is being said, or was, which is told
+    // again.
+    bool had(const job& asked) {
+        std::optional<said> over;
+        {
+            std::lock_guard lock(mutex_);
+            if (queue_.has([&](const utterance& each) { return is_same(static_cast<const job&>(each), asked); }))
+                return true;
+            const auto found = std::ranges::find_if(said_, [&](const said& each) {
+                return each.turn == asked.turn && each.session == asked.session && each.text == asked.request.text;
+            });
+            if (found == said_.end()) return false;
+            over = *found;
+        }
+        publish(subject::tts_started, over->started, over->headers);
+        publish(subject::tts_done, over->done, over->headers);
+        return true;
+    }
+
+    static bool is_same(const job& one, const job& other) {
+        return one.turn == other.turn && one.session == other.session && one.request.text == other.request.text;
     }
 
     // Nobody waits for these: what is too long or too much is dropped without a word.
@@ -525,6 +556,7 @@ private:
         turn.traceparent = telemetry::to_traceparent(context);
         turn.budget.reset();  // it was the time to the first sample, and is spent
         turn.age.reset();
+        turn.again.clear();
         auto headers = protocol::write_turn(turn);
         if (!asked.request.session_id.empty()) headers.emplace_back(header::session, asked.request.session_id);
         if (!asked.request.target.empty()) headers.emplace_back(header::target, asked.request.target);
@@ -568,13 +600,24 @@ private:
     void finish(const job& asked, const telemetry::trace_context& context, std::optional<errc> fault) {
         const std::string outcome(fault ? to_string(*fault) : "completed");
         instruments_.count(outcome);
-        publish(subject::tts_done,
-                protocol::encode(protocol::tts_done{.session_id = asked.request.session_id,
-                                                    .target = asked.request.target,
-                                                    .completed = !fault,
-                                                    .timestamp = to_rfc3339(clock_.wall()),
-                                                    .error = fault ? outcome : ""}),
-                headers_of(asked, context));
+        const auto done = protocol::encode(protocol::tts_done{.session_id = asked.request.session_id,
+                                                              .target = asked.request.target,
+                                                              .completed = !fault,
+                                                              .timestamp = to_rfc3339(clock_.wall()),
+                                                              .error = fault ? outcome : "",
+                                                              .audio_ms = published_ms(asked)});
+        const auto headers = headers_of(asked, context);
+        if (!fault && !asked.turn.empty()) {
+            const protocol::tts_started started{.session_id = asked.request.session_id, .target = asked.request.target};
+            std::lock_guard lock(mutex_);
+            if (said_.size() >= remembered) said_.pop_front();
+            said_.push_back({asked.turn, asked.session, asked.request.text, protocol::encode(started), done, headers});
+        }
+        publish(subject::tts_done, done, headers);
+    }
+
+    std::int64_t published_ms(const job& asked) const {
+        return static_cast<std::int64_t>(asked.published) * 1000 / options_.sample_rate_hz;
     }
 
     void publish(std::string_view to, std::string_view payload, const protocol::headers& headers) {
@@ -600,6 +643,7 @@ private:
     // Under mutex_.
     playback_queue queue_;
     std::deque<ahead> to_prepare_, to_warm_;
+    std::deque<said> said_;
 
     steady_time finish_by_;  // written before ending_ is set
     std::atomic<bool> ending_{false};

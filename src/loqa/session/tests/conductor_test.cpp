@@ -49,8 +49,9 @@ protected:
         fs::remove_all(folder);
     }
 
-    void make(std::shared_ptr<const intent::interpreter> interpreter) {
-        turns = std::make_unique<conductor>(conductor_config{.required_components = {"stt", "tts"}},
+    void make(std::shared_ptr<const intent::interpreter> interpreter, conductor_config config = {}) {
+        config.required_components = {"stt", "tts"};
+        turns = std::make_unique<conductor>(std::move(config),
                                             conductor::parts{clock, bus, *timers, *events, tracer, metrics, log},
                                             std::move(interpreter));
     }
@@ -324,9 +325,88 @@ TEST_F(Conductor, AnAnswerThatHadBegunIsNotSaidTwice) {
     say("what time is it");
     hear(subject::tts_started, protocol::tts_started{.session_id = "s"}, headers("t"));
     component("tts", "starting", 21);
+    EXPECT_THAT(outcomes(), ElementsAre());
     component("tts", "ready", 21);
-    EXPECT_EQ(spoken().size(), 1u);
+    const auto answer = spoken().front();
+    EXPECT_THAT(spoken(), ElementsAre(answer, HasSubstr("cut off"), HasSubstr("cut off")));
+    speak();
     EXPECT_THAT(outcomes(), ElementsAre("apologised"));
+    say("repeat that", "s", "u");
+    EXPECT_EQ(spoken().back(), answer);
+}
+
+TEST_F(Conductor, WordsThatDoNotComeAreAskedForAgainAndMarkedSo) {
+    say("what time is it");
+    pass(seconds(1));
+    pass(seconds(1));
+    const auto asked = bus.published(subject::tts_request);
+    ASSERT_EQ(asked.size(), 3u);
+    EXPECT_EQ(asked[0].payload, asked[2].payload);
+    EXPECT_EQ(protocol::read_turn(asked[0].headers).again, "");
+    EXPECT_EQ(protocol::read_turn(asked[1].headers).again, "speaking");
+    hear(subject::tts_started, protocol::tts_started{.session_id = "s"}, headers("t"));
+    pass(seconds(3));
+    EXPECT_EQ(bus.published(subject::tts_request).size(), 3u);
+}
+
+TEST_F(Conductor, AVoiceThatIsOnItsWayBackIsWaitedForLonger) {
+    component("tts", "ready", 20);
+    say("what time is it");
+    component("tts", "starting", 21);
+    pass(seconds(5));
+    EXPECT_THAT(outcomes(), ElementsAre());
+    pass(seconds(5));
+    EXPECT_THAT(outcomes(), ElementsAre("apologised"));
+}
+
+// What the recogniser tells again, by what it knew of the turn.
+struct retold {
+    std::string_view again;
+    std::vector<std::string> words, outcomes;  // words: beginnings
+    std::size_t timers;
+};
+class ToldAgain : public Conductor, public testing::WithParamInterface<retold> {};
+
+TEST_P(ToldAgain, ByAProcessThatIsNewTakesUpWhatItCan) {
+    const auto& c = GetParam();
+    auto with = headers("t");
+    with.emplace_back(protocol::header::again, c.again);
+    for (int i = 0; i < 2; ++i)
+        hear(subject::stt_final,
+             protocol::transcript{.session_id = "s", .text = "set a timer for ten minutes", .reason = "speech_end"},
+             with);
+    ASSERT_EQ(spoken().size(), c.words.size());
+    for (std::size_t i = 0; i < c.words.size(); ++i) EXPECT_THAT(spoken()[i], testing::StartsWith(c.words[i]));
+    if (!c.words.empty()) speak();
+    EXPECT_THAT(outcomes(), testing::ContainerEq(c.outcomes));
+    EXPECT_EQ(timers->list()->size(), c.timers);
+}
+INSTANTIATE_TEST_SUITE_P(States, ToldAgain,
+                         testing::Values(retold{"unknown", {"Timer set"}, {"answered"}, 1},
+                                         retold{"deciding", {"Sorry, I was interrupted"}, {"apologised"}, 0},
+                                         retold{"speaking", {}, {"answered", "answered"}, 0}),
+                         [](const auto& param_info) { return std::string(param_info.param.again); });
+
+TEST_F(Conductor, WordsThatAreToldAgainAreActedOnOnce) {
+    say("set a timer for ten minutes");
+    for (const auto* state : {"unknown", "deciding", "speaking"}) {
+        auto with = headers("t");
+        with.emplace_back(protocol::header::again, state);
+        hear(subject::stt_final, protocol::transcript{.session_id = "s", .text = "set a timer for ten minutes"}, with);
+    }
+    EXPECT_EQ(spoken().size(), 1u);
+    EXPECT_EQ(timers->list()->size(), 1u);
+    EXPECT_EQ(turns->active_turns(), 1u);
+}
+
+TEST_F(Conductor, AnInterruptedTurnDoesNotDisturbNewerWords) {
+    begin_to_speak("s", "newer");
+    auto with = headers("t");
+    with.emplace_back(protocol::header::again, "deciding");
+    hear(subject::stt_final, protocol::transcript{.session_id = "s", .text = "set a timer for ten minutes"}, with);
+    EXPECT_THAT(spoken(), ElementsAre());
+    EXPECT_THAT(outcomes(), ElementsAre("cancelled"));
+    EXPECT_EQ(turns->active_turns(), 1u);
 }
 
 TEST_F(Conductor, NewSpeechInASessionEndsTheTurnThatWasGoingOn) {
@@ -650,5 +730,123 @@ TEST_F(Conductor, StopCallsOffAllButItself) {
     EXPECT_EQ(spoken().back(), "Okay.");
 }
 
+// An answer that sounds for ten seconds.
+class Interrupted : public Conductor {
+protected:
+    void answer_with(conductor_config config = {}) {
+        make(meaning, std::move(config));
+        say("what can you do", "s", "t", protocol::audio_form::pcm);
+        hear(subject::tts_started, protocol::tts_started{.session_id = "s"}, headers("t"));
+        hear(subject::playback_started, protocol::playback_started{.session_id = "s"}, headers("t"));
+        hear(subject::tts_done, protocol::tts_done{.session_id = "s", .completed = true, .audio_ms = 10'000},
+             headers("t"));
+        EXPECT_THAT(outcomes(), ElementsAre("answered"));
+        clock.advance(seconds(2));
+        bus.forget_published();
+    }
+    std::size_t called_off() { return bus.published(subject::tts_cancel).size(); }
+    std::vector<std::string> reasons() {
+        std::vector<std::string> all;
+        for (const auto& e : sent<protocol::session_ended>(subject::session_ended)) all.push_back(e.reason);
+        return all;
+    }
+};
+
+struct interruption {
+    std::string_view name;
+    barge_in policy;
+    std::string_view words;
+    bool at_once, then;  // whether the answer is called off when somebody begins to speak; when the words are known
+    std::vector<std::string> reasons;
+};
+void PrintTo(const interruption& i, std::ostream* out) { *out << i.name; }
+class Interruption : public Interrupted, public testing::WithParamInterface<interruption> {};
+
+TEST_P(Interruption, CallsOffWhatSoundsByThePolicy) {
+    const auto& c = GetParam();
+    answer_with({.interrupts = c.policy});
+    begin_to_speak("s", "u");
+    EXPECT_EQ(called_off() > 0, c.at_once);
+    say(std::string(c.words), "s", "u", protocol::audio_form::pcm);
+    EXPECT_EQ(called_off() > 0, c.then);
+    EXPECT_THAT(reasons(), testing::ContainerEq(c.reasons));
+}
+INSTANTIATE_TEST_SUITE_P(
+    Policies, Interruption,
+    testing::Values(interruption{"AnySpeech", barge_in::any, "what time is it", true, true, {}},
+                    interruption{"AnySpeechStop", barge_in::any, "stop", true, true, {""}},
+                    interruption{"StopStop", barge_in::stop, "stop", false, true, {""}},
+                    interruption{"StopOther", barge_in::stop, "what time is it", false, false, {"speaking"}},
+                    interruption{"StopNoise", barge_in::stop, "", false, false, {"speaking"}},
+                    interruption{"OffStop", barge_in::off, "stop", false, false, {"speaking"}}),
+    [](const auto& param_info) { return std::string(param_info.param.name); });
+
+TEST_F(Interrupted, WhenTheAnswerIsOverAllIsAsEver) {
+    answer_with({.interrupts = barge_in::off});
+    hear(subject::playback_stopped,
+         protocol::playback_stopped{.session_id = "s", .played_ms = 2'000, .completed = true}, headers("t"));
+    begin_to_speak("s", "u");
+    say("what time is it", "s", "u");
+    EXPECT_EQ(spoken().size(), 1u);
+    EXPECT_EQ(called_off(), 0u);
+}
+
+TEST_F(Interrupted, ASpeakerThatSaysNothingIsBelievedToPlayInTime) {
+    answer_with({.interrupts = barge_in::off});
+    clock.advance(seconds(9));
+    begin_to_speak("s", "u");
+    say("what time is it", "s", "u");
+    EXPECT_EQ(spoken().size(), 1u);
+}
+
+TEST_F(Interrupted, WhatIsWrittenInterruptsAlways) {
+    answer_with({.interrupts = barge_in::off});
+    say("what time is it", "s", "u", protocol::audio_form::pcm, "");
+    EXPECT_EQ(spoken().size(), 1u);
+}
+
+TEST_F(Interrupted, WordsOfTheAnswerItselfAreNoTurn) {
+    make(meaning);
+    say("what can you do", "s", "t", protocol::audio_form::pcm);
+    const auto said = spoken().front();
+    hear(subject::tts_started, protocol::tts_started{.session_id = "s"}, headers("t"));
+    hear(subject::playback_started, protocol::playback_started{.session_id = "s"}, headers("t"));
+    hear(subject::tts_done, protocol::tts_done{.session_id = "s", .completed = true, .audio_ms = 10'000}, headers("t"));
+    bus.forget_published();
+    say(said.substr(0, said.size() / 2), "s", "u", protocol::audio_form::pcm);
+    EXPECT_THAT(reasons(), ElementsAre("echo"));
+    EXPECT_THAT(spoken(), ElementsAre());
+    EXPECT_EQ(called_off(), 0u);
+    say("stop", "s", "v", protocol::audio_form::pcm);
+    EXPECT_GT(called_off(), 0u);
+}
+
+TEST_F(Conductor, NewWordsWaitForTheAnswerToOlderOnesWhereThatIsTheRule) {
+    make(meaning, {.queue_words = true});
+    say("set a timer for ten minutes", "s", "t", protocol::audio_form::pcm);
+    begin_to_speak("s", "u");
+    say("set a timer for five minutes", "s", "u", protocol::audio_form::pcm);
+    EXPECT_EQ(spoken().size(), 1u);
+    EXPECT_THAT(outcomes(), ElementsAre());
+    hear(subject::tts_started, protocol::tts_started{.session_id = "s"}, headers("t"));
+    hear(subject::playback_started, protocol::playback_started{.session_id = "s"}, headers("t"));
+    hear(subject::tts_done, protocol::tts_done{.session_id = "s", .completed = true, .audio_ms = 1'500}, headers("t"));
+    EXPECT_THAT(outcomes(), ElementsAre("answered"));
+    EXPECT_EQ(spoken().size(), 1u) << "the first answer is heard to its end";
+    hear(subject::playback_stopped,
+         protocol::playback_stopped{.session_id = "s", .played_ms = 1'500, .completed = true}, headers("t"));
+    EXPECT_EQ(spoken().size(), 2u);
+    EXPECT_EQ(timers->list()->size(), 2u);
+}
+
+TEST_F(Conductor, AQuestionThatWasHeardOpensTheMicrophone) {
+    say("cancel all timers", "s", "t", protocol::audio_form::pcm);
+    speak();
+    bus.forget_published();
+    say("set a timer for ten minutes", "s", "u", protocol::audio_form::pcm);
+    speak("s", "u");
+    pass(seconds(60));
+    EXPECT_TRUE(bus.published(subject::session_listen).empty()) << "nothing was asked";
+}
 }  // namespace
 }  // namespace loqa::session

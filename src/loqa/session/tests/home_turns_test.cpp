@@ -171,6 +171,40 @@ TEST_F(HomeTurns, ACommandThatWasHeardOnlyTheSecondTimeIsAskedAboutWhereMuchHang
                 ElementsAre("Turned on the porch light."));
 }
 
+TEST_F(HomeTurns, AQuestionThatWasHeardOpensTheMicrophone) {
+    const auto tell = [&](std::string_view on, const std::string& payload) {
+        turns->handle({std::string(on), {}, {}, payload});
+    };
+    say("unlock the front door");
+    tell(subject::tts_started, protocol::encode(protocol::tts_started{.session_id = "s"}));
+    tell(subject::tts_done,
+         protocol::encode(protocol::tts_done{.session_id = "s", .completed = true, .audio_ms = 2'000}));
+    EXPECT_THAT(bus.published(subject::session_listen), IsEmpty()) << "it is still being asked";
+    tell(subject::playback_stopped,
+         protocol::encode(protocol::playback_stopped{.session_id = "s", .played_ms = 2'000, .completed = true}));
+    ASSERT_EQ(bus.published(subject::session_listen).size(), 1u);
+    EXPECT_EQ(
+        protocol::decode<protocol::session_listen>(bus.published(subject::session_listen).front().payload)->expects,
+        "yes_or_no");
+}
+
+TEST_F(HomeTurns, TheMicrophoneOpensForASpeakerThatSaysNothingWhenTheQuestionIsOver) {
+    say("unlock the front door");
+    turns->handle(
+        {std::string(subject::tts_started), {}, {}, protocol::encode(protocol::tts_started{.session_id = "s"})});
+    turns->handle({std::string(subject::tts_done),
+                   {},
+                   {},
+                   protocol::encode(protocol::tts_done{.session_id = "s", .completed = true, .audio_ms = 2'000})});
+    clock.advance(seconds(2));
+    turns->tick();
+    EXPECT_THAT(bus.published(subject::session_listen), IsEmpty());
+    clock.advance(turns->next_deadline() - clock.steady());
+    clock.advance(seconds(1));
+    turns->tick();
+    EXPECT_EQ(bus.published(subject::session_listen).size(), 1u);
+}
+
 TEST_F(HomeTurns, SeveralCommandsAreDoneTogetherOrNotAtAll) {
     EXPECT_THAT(say("turn on the porch light and turn on the printer"),
                 ElementsAre("Turned on the porch light. Turned on the printer."));

@@ -646,6 +646,35 @@ TEST_F(Service, ARequestJoinsWhatIsBeingPrepared) {
     EXPECT_EQ(all.size(), 4 * 2 * piece_samples);
 }
 
+TEST_F(Service, WhatIsAskedForAgainIsSaidOnce) {
+    start();
+    auto once_more = pcm_of("t");
+    once_more.emplace_back("Loqa-Again", "speaking");
+    voice_.let_through(1);
+    ask("abc", "s", "", pcm_of("t"));
+    bus_.wait_for("tts.started");
+    ask("abc", "s", "", once_more);  // it is being said
+    voice_.open();
+    ASSERT_EQ(done(1).size(), 1U);
+    ask("abc", "s", "", once_more);  // it was said, and that is told again
+    EXPECT_EQ(done(2).size(), 2U);
+    EXPECT_EQ(bus_.published("tts.started").size(), 2U);
+    const auto frames = bus_.published("tts.pcm.s").size();
+    ask("abc", "s", "", pcm_of("u"));  // another turn's words
+    EXPECT_EQ(done(3).size(), 3U);
+    EXPECT_GT(bus_.published("tts.pcm.s").size(), frames);
+    EXPECT_EQ(voice_.spoken(), 1);
+}
+
+TEST_F(Service, WhatIsAskedForAgainAndWasNeverHadIsSaid) {
+    start();
+    auto once_more = pcm_of("t");
+    once_more.emplace_back("Loqa-Again", "speaking");
+    ask("abc", "s", "", once_more);
+    EXPECT_TRUE(done(1).at(0).completed);
+    for (const auto& frame : bus_.published("tts.pcm.s")) EXPECT_EQ(protocol::find(frame.headers, "Loqa-Again"), "");
+}
+
 TEST_F(Service, ARequestForAnotherTextGoesFirst) {
     start();
     voice_.shut();

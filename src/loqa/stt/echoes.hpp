@@ -1,0 +1,45 @@
+// What Loqa is saying in each session, for who listens there: its own voice is nobody's speech.
+//
+// Told by the bus what speakers are sent and what they play, on the bus's threads; asked by the one thread that hears.
+// Sessions in which nothing is played take no room. Safe from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "loqa/audio/echo.hpp"
+#include "loqa/audio/resample.hpp"
+#include "loqa/audio/vad.hpp"
+#include "loqa/base/clock.hpp"
+#include "loqa/bus/connection.hpp"
+
+namespace loqa::stt {
+
+class echoes {
+public:
+    static constexpr std::size_t most_sessions = 256;
+
+    // Messages on tts.pcm.<target>, playback.started and playback.stopped; what cannot be read is nothing.
+    void sent(const bus::message& sound, steady_time now);
+    void started(const bus::message& m, steady_time now);
+    void stopped(const bus::message& m, steady_time now);
+
+    // True when the frame, which came `now`, is Loqa's own voice alone.
+    bool hears(const std::string& session_id, audio::vad_frame frame, steady_time now);
+
+private:
+    struct speaking {
+        audio::echo sound;
+        std::uint64_t generation = 0;
+        std::optional<audio::resampler> to_rate;
+    };
+
+    std::mutex mutex_;
+    std::map<std::string, speaking> sessions_;
+};
+
+}  // namespace loqa::stt
