@@ -1,7 +1,10 @@
 """What cannot be read is dropped: nothing that arrives on the bus ends a process or takes the next turn away."""
 
+import contextlib
 import json
 import re
+import socket
+import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -166,3 +169,95 @@ def test_clients_may_not_speak_for_components(target: Instance) -> None:
     status.get(5, lambda message: message.json()["name"] == "stt")
     assert all(message.json()["state"] == "ready" for message in status.drain() if message.json()["name"] == "stt")
     assert any("permissions violation" in error.lower() for error in target.bus.errors)
+
+
+def damaged(frames: list[bytes], how: str) -> list[tuple[int, bytes]]:
+    """The frames of a question with their numbers, as a bad network delivers them."""
+    numbered = list(enumerate(frames))
+    if how == "twice":
+        return [frame for frame in numbered for _ in range(2)]
+    if how == "in another order":
+        return [frame for i in range(0, len(numbered), 2) for frame in reversed(numbered[i : i + 2])]
+    if how == "with holes":
+        return [frame for frame in numbered if frame[0] % 10 != 9]
+    if how == "with nothing in between":
+        return [each for frame in numbered for each in (frame, (frame[0], b""))]
+    raise AssertionError(how)
+
+
+@pytest.mark.parametrize("how", ["twice", "in another order", "with holes", "with nothing in between"])
+def test_frames_that_a_network_mangled_are_a_turn_nevertheless(
+    target: Instance, voices: Callable[[str, str], Path], how: str
+) -> None:
+    question = pcm.read_wav(voices("flite-slt", "what time is it"))
+    before = target.processes()
+    with client.Satellite(target.bus) as satellite:
+        frames = damaged(list(question.frames()), how)
+        target.bus.publish_all(
+            (
+                f"audio.pcm.{satellite.session_id}",
+                data,
+                client.audio_headers(satellite.session_id, number, question, final=i + 1 == len(frames)),
+            )
+            for i, (number, data) in enumerate(frames)
+        )
+        answer = satellite.answer(20)
+        assert answer.outcome in ("answered", "apologised")
+        assert [end.session_id for end in satellite.ended.drain()].count(satellite.session_id) == 0, "it ended once"
+    expect_unharmed(target, before, question)
+
+
+@pytest.mark.parametrize(("rate", "changes"), [(8_000, False), (11_025, False), (48_000, False), (16_000, True)])
+def test_a_rate_that_is_not_the_sounds_own_is_a_turn_nevertheless(
+    target: Instance, voices: Callable[[str, str], Path], rate: int, changes: bool
+) -> None:
+    """Said to be slower or faster than it is, or another in each frame."""
+    question = pcm.read_wav(voices("flite-slt", "what time is it"))
+    before = target.processes()
+    with client.Satellite(target.bus) as satellite:
+        frames = list(question.frames())
+        for i, data in enumerate(frames):
+            said = pcm.Clip(rate + 1_000 * (i % 7) if changes else rate, b"")
+            headers = client.audio_headers(satellite.session_id, i, said, final=i + 1 == len(frames))
+            target.bus.publish(f"audio.pcm.{satellite.session_id}", data, headers)
+        assert satellite.answer(20).outcome in ("answered", "apologised", "nothing_heard")
+    expect_unharmed(target, before, question)
+
+
+def test_ten_megabytes_are_refused_and_harm_nobody(target: Instance, voices: Callable[[str, str], Path]) -> None:
+    """The private server takes 2 MiB: a client that sends more is cut off, and alone. The others go on."""
+    before = target.processes()
+    question = pcm.read_wav(voices("flite-slt", "what time is it"))
+    address = urllib.parse.urlsplit(target.addresses()["nats_url"])
+    for subject in ("audio.pcm.big", "stt.text.final", "tts.request"):
+        with socket.create_connection((address.hostname, address.port), timeout=5) as raw:
+            login = {"user": address.username, "pass": address.password, "verbose": False}
+            raw.sendall(f"CONNECT {json.dumps(login)}\r\nPING\r\n".encode())
+            raw.settimeout(5)
+            seen = b""
+            while b"PONG" not in seen:
+                seen += raw.recv(4096)
+            with contextlib.suppress(ConnectionError):
+                raw.sendall(f"PUB {subject} {10 * MEGABYTE}\r\n".encode() + b"x" * (10 * MEGABYTE) + b"\r\n")
+            answer = b""
+            with contextlib.suppress(ConnectionError):
+                while block := raw.recv(4096):
+                    answer += block
+            assert b"Maximum Payload" in answer or answer == b""
+
+    expect_unharmed(target, before, question)
+
+
+def test_a_message_of_the_largest_size_is_taken(target: Instance, voices: Callable[[str, str], Path]) -> None:
+    """A minute of silence in pieces of the largest size, and a question behind it in the same stream."""
+    question = pcm.read_wav(voices("flite-slt", "what time is it"))
+    before = target.processes()
+    with client.Satellite(target.bus) as satellite:
+        quiet = pcm.Clip(question.rate_hz, b"\0" * MEGABYTE)
+        for i in range(2):
+            headers = client.audio_headers(satellite.session_id, i, quiet)
+            target.bus.publish(f"audio.pcm.{satellite.session_id}", quiet.data, headers)
+        headers = client.audio_headers(satellite.session_id, 2, question, final=True)
+        target.bus.publish(f"audio.pcm.{satellite.session_id}", question.data, headers)
+        assert satellite.answer(30).outcome == "answered"
+    expect_unharmed(target, before, question)

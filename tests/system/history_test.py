@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import client
+import pcm
 from local_loqa import Instance
 
 # Words that no file of Loqa has.
@@ -85,6 +86,53 @@ def test_replay_shows_what_changed(talkative: Instance) -> None:
     assert "+ HassStartTimer minutes=10" in replayed.stdout
     (turn,) = [json.loads(line) for line in talkative.loqa("replay", session, "--json").stdout.splitlines()]
     assert {d["what"] for d in turn["differences"]} == {"intent", "reply"}
+
+
+def test_a_turn_is_replayed_from_its_sound(
+    fresh_instance: Callable[..., Instance], voices: Callable[[str, str], Path]
+) -> None:
+    instance = fresh_instance(environment={"LOQA_EVENT_STORE_KEEP_AUDIO": "true"}).start()
+    question = pcm.read_wav(voices("flite-slt", "set a timer for ten minutes"))
+    sounds = instance.bus.subscribe("stt.audio.*")
+
+    def ask(session: str, **headers: str) -> None:
+        with client.Satellite(instance.bus, session) as satellite:
+            frames = list(question.frames())
+            instance.bus.publish_all(
+                (
+                    f"audio.pcm.{session}",
+                    frame,
+                    client.audio_headers(session, i, question, final=i + 1 == len(frames)) | headers,
+                )
+                for i, frame in enumerate(frames)
+            )
+            assert satellite.answer(20).outcome == "answered"
+
+    ask("loud")
+    ask("private", **{"Loqa-Privacy": "ephemeral"})
+    instance.loqa_json("sessions")
+    timers = instance.bus.request("timers.list")["timers"]
+    assert [message.headers["Loqa-Session"] for message in sounds.drain()] == ["loud"]
+    (kept,) = (instance.data / "sound").rglob("*.pcm")
+    assert kept.stat().st_mode & 0o077 == 0
+    assert kept.stat().st_size > question.seconds * 16_000
+
+    same = instance.loqa("replay", "loud", "--json")
+    assert same.returncode == 0, same.stdout + same.stderr
+    turn = json.loads(same.stdout)
+    assert turn["from_sound"]
+    assert turn["differences"] == []
+
+    # Other words in the same place: the recogniser hears them, and all that follows is another.
+    other = pcm.read_wav(voices("flite-slt", "what time is it"))
+    kept.write_bytes(other.data)
+    changed = instance.loqa("replay", "loud", "--json")
+    assert changed.returncode == 1
+    assert {"transcript", "intent"} <= {each["what"] for each in json.loads(changed.stdout)["differences"]}
+
+    assert len(instance.bus.request("timers.list")["timers"]) == len(timers), "it was done"
+    assert instance.loqa("sessions", "delete", "loud").returncode == 0
+    assert list((instance.data / "sound").rglob("*.pcm")) == []
 
 
 def test_an_ephemeral_turn_leaves_no_word_anywhere(talkative: Instance) -> None:
