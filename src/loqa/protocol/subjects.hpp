@@ -25,9 +25,10 @@ inline constexpr std::string_view node_announce = "ctrl.node.announce";
 inline constexpr std::string_view node_heartbeat = "ctrl.node.heartbeat";  // .<node_id>
 
 // Ours.
-inline constexpr std::string_view audio_pcm = "audio.pcm";      // .<session>: raw PCM in, the rest in headers
-inline constexpr std::string_view tts_pcm = "tts.pcm";          // .<target>: raw PCM out
-inline constexpr std::string_view tts_started = "tts.started";  // the first samples of a reply were published
+inline constexpr std::string_view audio_pcm = "audio.pcm";       // .<session>: raw PCM in, the rest in headers
+inline constexpr std::string_view stt_again = "stt.text.again";  // a final transcript that may have been lost
+inline constexpr std::string_view tts_pcm = "tts.pcm";           // .<target>: raw PCM out
+inline constexpr std::string_view tts_started = "tts.started";   // the first samples of a reply were published
 inline constexpr std::string_view tts_cancel = "tts.cancel";
 inline constexpr std::string_view tts_prepare = "tts.prepare";  // may be asked for soon
 inline constexpr std::string_view stt_started = "stt.speech.started";

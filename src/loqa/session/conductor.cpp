@@ -72,8 +72,8 @@ conductor::conductor(conductor_config config, parts with, std::shared_ptr<const 
 
 std::vector<std::string> conductor::work_subjects() {
     auto all = timer_requests::subjects();
-    for (const auto one : {subject::stt_final, subject::stt_ahead, subject::stt_started, subject::stt_error,
-                           subject::trace_get, subject::readiness_get, subject::dry_run})
+    for (const auto one : {subject::stt_final, subject::stt_again, subject::stt_ahead, subject::stt_started,
+                           subject::stt_error, subject::trace_get, subject::readiness_get, subject::dry_run})
         all.push_back(subject_of(one));
     return all;
 }
@@ -98,7 +98,7 @@ void conductor::handle(const bus::message& m) {
 
 void conductor::dispatch(const bus::message& m) {
     if (with_.taken_over && with_.taken_over(m.subject)) return;
-    if (m.subject == subject::stt_final) return on_final(m);
+    if (m.subject == subject::stt_final || m.subject == subject::stt_again) return on_final(m);
     if (m.subject == subject::stt_ahead) return on_ahead(m);
     if (m.subject == subject::stt_started) return on_speech_started(m);
     if (m.subject == subject::stt_error) return on_stt_error(m);

@@ -316,7 +316,7 @@ private:
             for (auto& [id, each] : ears_) each.hears.tick(now);
             for (const auto& each : handover_.due(with_.clock.steady())) {
                 told_again_.add();
-                send(subject::stt_final, each.payload, each.turn);
+                send(subject::stt_again, each.payload, each.turn);
             }
             sweep();
         }
