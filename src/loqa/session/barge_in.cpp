@@ -132,7 +132,7 @@ void conductor::take_queued() {
 void conductor::on_playback_stopped(const bus::message& m) {
     const auto stopped = read<protocol::playback_stopped>(m);
     if (!stopped) return;
-    sounding_.stops(stopped->session_id);
+    sounding_.stops(stopped->session_id, stopped->generation);
     // Also where the word that all was sent was lost: a speaker that played the last sample had it.
     if (const auto it = turns_.find(stopped->session_id);
         it != turns_.end() && it->second.at == state::playing && stopped->completed && it->second.played) {

@@ -419,6 +419,7 @@ void conductor::speak(turn& t, const spoken_answer& answer) {
     t.apology = answer.failed;
     t.beep = config_.beep && answer.local && !answer.failed;
     t.reason = answer.reason;
+    t.sounds = false;
     if (answer.text.empty()) return end(turns_.find(t.session_id), "answered");
     request_speech(t);
     store(t, "turn.reply",
@@ -450,7 +451,7 @@ void conductor::on_tts_started(const bus::message& m) {
     if (!started) return;
     turn* t = turn_of(started->session_id, m);
     if (t == nullptr || t->at != state::speaking) return;
-    sounding_.begins(t->session_id, t->reply);
+    begins_to_sound(*t);
     t->at = state::playing;
     t->started_at = with_.clock.steady();
     // Of a short answer the end may be heard of before the begin: then it is waited for no longer than it was.
@@ -461,12 +462,19 @@ void conductor::on_tts_started(const bus::message& m) {
     if (t->headers.age) t->stages_ms["first_chunk"] = t->headers.age->count() + to_ms(t->started_at - t->heard_at);
 }
 
+// What tells that the words are heard comes in any order, the end of a short answer before its begin too. The first of
+// it counts: else a question that is being asked would be taken for one that was heard.
+void conductor::begins_to_sound(turn& t) {
+    if (!std::exchange(t.sounds, true)) sounding_.begins(t.session_id, t.id, t.reply);
+}
+
 void conductor::on_playback_started(const bus::message& m) {
     const auto started = read<protocol::playback_started>(m);
     if (!started) return;
     speakers_.played(*started);
-    sounding_.plays(started->session_id);
     turn* t = turn_of(started->session_id, m);
+    if (t != nullptr && t->at == state::speaking) begins_to_sound(*t);
+    sounding_.plays(started->session_id, started->generation);
     if (t == nullptr || t->played) return;
     t->played = true;
     // tts.started and this come over different connections: either may be first.
@@ -486,11 +494,14 @@ void conductor::on_playback_started(const bus::message& m) {
 void conductor::on_tts_done(const bus::message& m) {
     const auto done = read<protocol::tts_done>(m);
     if (!done) return;
-    if (done->completed)
-        sounding_.lasts(done->session_id, milliseconds(done->audio_ms));
-    else
-        sounding_.stops(done->session_id);
     turn* t = turn_of(done->session_id, m);
+    const auto of = protocol::read_turn(m.headers).turn_id;
+    if (done->completed) {
+        if (t != nullptr && t->at == state::speaking) begins_to_sound(*t);
+        sounding_.lasts(done->session_id, of, milliseconds(done->audio_ms));
+    } else {
+        sounding_.breaks_off(done->session_id, of);
+    }
     if (t == nullptr || t->at == state::listening || t->at == state::acting) return;
     if (!done->completed) {
         degrade(*t, "tts", "engine_failed", done->error.empty() ? "speech was not completed" : done->error);

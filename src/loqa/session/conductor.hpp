@@ -120,6 +120,7 @@ private:
         bool played = false;
         bool synthesised = false;
         bool cut_off = false;                  // an answer was, and an apology follows
+        bool sounds = false;                   // that it began to was noted
         steady_time ask_again_at{};            // for the words, when none of them came
         std::optional<std::int64_t> timer_id;  // of a ring
         deed doing;                            // what is being done
@@ -194,6 +195,7 @@ private:
     // The turn of a message's session, or null when that turn is over or another.
     turn* turn_of(const std::string& session_id, const bus::message& m);
     void end(turns::iterator which, const std::string& outcome);
+    void begins_to_sound(turn& t);
     void end_if_heard(turn& t);
     void supersede(const std::string& session_id);
     void hush(const turn& by);

@@ -164,7 +164,7 @@ void history::send_sound(const bus::message& m) {
     }();
     const protocol::headers headers{{std::string(protocol::header::sample_rate), "16000"},
                                     {std::string(protocol::header::channels), "1"}};
-    auto sent = found ? bus_.respond(m, *found, headers) : bus_.respond(m, refusal(found.error()));
+    auto sent = found ? bus_.respond(m, *found, headers) : bus_.respond(m, protocol::refusal(found.error()));
     if (!sent) log_.warn(sent.error());
 }
 

@@ -30,24 +30,36 @@ std::vector<std::string> words_of(std::string_view text) {
 
 }  // namespace
 
-void sounding::begins(const std::string& session, std::string words) {
+void sounding::begins(const std::string& session, const std::string& turn, std::string words) {
     const auto now = clock_.steady();
     if (all_.size() >= most) std::erase_if(all_, [&](const auto& each) { return ends(each.second) + moment < now; });
     if (all_.size() >= most && !all_.contains(session)) return;
-    all_[session] = {.words = std::move(words), .since = now, .sound = {}, .stopped = {}};
+    auto& here = all_[session];
+    const auto before = std::max(here.before, here.generation);
+    here = {.turn = turn, .words = std::move(words), .since = now, .before = before, .sound = {}, .stopped = {}};
 }
 
-void sounding::lasts(const std::string& session, milliseconds sound) {
-    if (const auto it = all_.find(session); it != all_.end()) it->second.sound = sound;
-}
-
-void sounding::plays(const std::string& session) {
-    if (const auto it = all_.find(session); it != all_.end()) it->second.since = clock_.steady();
-}
-
-void sounding::stops(const std::string& session) {
+void sounding::lasts(const std::string& session, const std::string& turn, milliseconds sound) {
     const auto it = all_.find(session);
-    if (it != all_.end() && !it->second.stopped) it->second.stopped = clock_.steady();
+    if (it != all_.end() && (turn.empty() || turn == it->second.turn)) it->second.sound = sound;
+}
+
+void sounding::breaks_off(const std::string& session, const std::string& turn) {
+    const auto it = all_.find(session);
+    if (it != all_.end() && (turn.empty() || turn == it->second.turn)) stops(session);
+}
+
+void sounding::plays(const std::string& session, std::uint64_t generation) {
+    const auto it = all_.find(session);
+    if (it == all_.end() || (generation != 0 && generation <= it->second.before)) return;
+    it->second.since = clock_.steady();
+    it->second.generation = generation;
+}
+
+void sounding::stops(const std::string& session, std::uint64_t generation) {
+    const auto it = all_.find(session);
+    if (it == all_.end() || it->second.stopped || (generation != 0 && generation <= it->second.before)) return;
+    it->second.stopped = clock_.steady();
 }
 
 steady_time sounding::ends(const one& of) const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,10 +20,13 @@ public:
 
     explicit sounding(const clock& clock) : clock_(clock) {}
 
-    void begins(const std::string& session, std::string words);
-    void lasts(const std::string& session, milliseconds sound);  // all of it was sent
-    void plays(const std::string& session);                      // the speaker has the first sample now
-    void stops(const std::string& session);
+    void begins(const std::string& session, const std::string& turn, std::string words);
+    // All of it was sent. What is told late of an older turn is nothing to the one that sounds; "" means any.
+    void lasts(const std::string& session, const std::string& turn, milliseconds sound);
+    void breaks_off(const std::string& session, const std::string& turn);
+    // The speaker has the first sample now, and has no more. 0: it knows of no generations.
+    void plays(const std::string& session, std::uint64_t generation);
+    void stops(const std::string& session, std::uint64_t generation = 0);
 
     bool is(const std::string& session) const;
     // What is heard, or was a moment ago; empty: nothing.
@@ -33,8 +37,9 @@ public:
 
 private:
     struct one {
-        std::string words;
+        std::string turn, words;
         steady_time since;
+        std::uint64_t generation = 0, before = 0;  // as its speaker named them; before: of what sounded here last
         std::optional<milliseconds> sound;
         std::optional<steady_time> stopped;
     };

@@ -1,5 +1,6 @@
 // Turns about the home that ships: what is done, by whom, when, and what is said of it.
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include <gmock/gmock.h>
@@ -186,6 +187,32 @@ TEST_F(HomeTurns, AQuestionThatWasHeardOpensTheMicrophone) {
     EXPECT_EQ(
         protocol::decode<protocol::session_listen>(bus.published(subject::session_listen).front().payload)->expects,
         "yes_or_no");
+}
+
+TEST_F(HomeTurns, TheMicrophoneStaysClosedWhileAQuestionIsAskedInWhateverOrderThatIsTold) {
+    std::array<std::pair<std::string_view, std::string>, 3> told{{
+        {subject::tts_started, protocol::encode(protocol::tts_started{.session_id = "s"})},
+        {subject::tts_done,
+         protocol::encode(protocol::tts_done{.session_id = "s", .completed = true, .audio_ms = 2'000})},
+        {subject::playback_started, protocol::encode(protocol::playback_started{.session_id = "s", .generation = 0})},
+    }};
+    std::ranges::sort(told);
+    std::size_t asked = 0;
+    do {
+        turns->handle({std::string(subject::stt_final),
+                       {},
+                       protocol::write_turn({.audio = protocol::audio_form::pcm}),
+                       protocol::encode(protocol::transcript{.session_id = "s", .text = "unlock the front door"})});
+        for (const auto& [on, payload] : told) turns->handle({std::string(on), {}, {}, payload});
+        turns->tick();
+        EXPECT_EQ(bus.published(subject::session_listen).size(), asked) << told[0].first << ", " << told[1].first;
+        turns->handle({std::string(subject::playback_stopped),
+                       {},
+                       {},
+                       protocol::encode(protocol::playback_stopped{
+                           .session_id = "s", .generation = 0, .played_ms = 2'000, .completed = true})});
+        EXPECT_EQ(bus.published(subject::session_listen).size(), ++asked);
+    } while (std::ranges::next_permutation(told).found);
 }
 
 TEST_F(HomeTurns, TheMicrophoneOpensForASpeakerThatSaysNothingWhenTheQuestionIsOver) {

@@ -9,10 +9,10 @@ TEST(Sounding, LastsAsLongAsItsSound) {
     manual_clock clock;
     sounding now(clock);
     EXPECT_FALSE(now.is("s"));
-    now.begins("s", "It is noon.");
-    now.lasts("s", seconds(3));
+    now.begins("s", "t", "It is noon.");
+    now.lasts("s", "t", seconds(3));
     clock.advance(seconds(1));
-    now.plays("s");  // later than it was sent
+    now.plays("s", 0);  // later than it was sent
     clock.advance(milliseconds(2'900));
     EXPECT_TRUE(now.is("s"));
     EXPECT_FALSE(now.is("other"));
@@ -26,21 +26,37 @@ TEST(Sounding, LastsAsLongAsItsSound) {
 TEST(Sounding, StopsWhenItsSpeakerSaysSo) {
     manual_clock clock;
     sounding now(clock);
-    now.begins("s", "It is noon.");
+    now.begins("s", "t", "It is noon.");
     EXPECT_TRUE(now.is("s"));
     now.stops("s");
     EXPECT_FALSE(now.is("s"));
-    now.begins("s", "And one more thing.");
+    now.begins("s", "t", "And one more thing.");
     EXPECT_TRUE(now.is("s"));
+}
+
+TEST(Sounding, WhatIsToldLateOfAnOlderAnswerIsNothingToTheNextOne) {
+    manual_clock clock;
+    sounding now(clock);
+    now.begins("s", "first", "It is noon.");
+    now.plays("s", 7);
+    now.begins("s", "second", "And one more thing.");
+    now.stops("s", 7);
+    now.breaks_off("s", "first");
+    now.lasts("s", "first", milliseconds(10));
+    clock.advance(seconds(1));
+    EXPECT_TRUE(now.is("s"));
+    now.plays("s", 8);
+    now.stops("s", 8);
+    EXPECT_FALSE(now.is("s"));
 }
 
 TEST(Sounding, IsBounded) {
     manual_clock clock;
     sounding now(clock);
-    for (std::size_t i = 0; i < 2 * sounding::most; ++i) now.begins(std::to_string(i), "word");
+    for (std::size_t i = 0; i < 2 * sounding::most; ++i) now.begins(std::to_string(i), "t", "word");
     EXPECT_FALSE(now.is(std::to_string(2 * sounding::most - 1)));
     clock.advance(seconds(90));
-    now.begins("next", "word");
+    now.begins("next", "t", "word");
     EXPECT_TRUE(now.is("next"));
 }
 
