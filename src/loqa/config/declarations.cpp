@@ -570,7 +570,9 @@ const property property_table[] = {
      .at = LOQA_AT(session.barge_in),
      .fallback = "any",
      .words = {"any", "stop", "off"},
-     .doc = "What interrupts Loqa while it speaks: any speech, only words that mean stop, or nothing."},
+     .doc = "What interrupts Loqa while it speaks: any speech, only words that mean stop, or nothing. stop is for "
+            "microphones "
+            "that hardly hear their speaker: one word in the middle of Loqa's own is not read reliably."},
     {.key = "session.new_words",
      .at = LOQA_AT(session.new_words),
      .fallback = "cancel",

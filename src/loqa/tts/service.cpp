@@ -217,12 +217,12 @@ private:
         std::optional<said> over;
         {
             std::lock_guard lock(mutex_);
-            if (queue_.has([&](const utterance& each) { return is_same(static_cast<const job&>(each), asked); }))
-                return true;
+            // First: what is over stays in the queue for a moment.
             const auto found = std::ranges::find_if(said_, [&](const said& each) {
                 return each.turn == asked.turn && each.session == asked.session && each.text == asked.request.text;
             });
-            if (found == said_.end()) return false;
+            if (found == said_.end())
+                return queue_.has([&](const utterance& each) { return is_same(static_cast<const job&>(each), asked); });
             over = *found;
         }
         publish(subject::tts_started, over->started, over->headers);
