@@ -113,6 +113,7 @@ class Instance:
         self._up: subprocess.Popen | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._bus: Bus | None = None
+        self.started_in = 0.0  # seconds
 
     # Starting and ending
 
@@ -143,6 +144,7 @@ class Instance:
 
     def start(self, timeout: float = START_S, **options: object) -> "Instance":
         """Starts it and waits for the line `ready`."""
+        began = time.monotonic()
         self.launch(**options)
         try:
             line = self._lines.get(timeout=timeout)
@@ -151,6 +153,7 @@ class Instance:
         if line is None:
             raise DidNotStart(f"loqa up ended with exit code {self._up.wait(END_S)}\n{self.log()}")
         assert line == "ready", f"standard output has {line!r} where `ready` alone was promised"
+        self.started_in = time.monotonic() - began
         return self
 
     def run_to_failure(self, timeout: float = START_S, **options: object) -> tuple[int, str]:

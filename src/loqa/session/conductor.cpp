@@ -426,12 +426,12 @@ void conductor::speak(turn& t, const spoken_answer& answer) {
           protocol::dump({{"turn_id", t.id}, {"text", t.reply}, {"intent", t.intent}, {"failed", t.apology}}));
 }
 
-void conductor::request_speech(turn& t) {
+void conductor::request_speech(turn& t, const std::string& again) {
     if (t.at != state::speaking && t.headers.age) speculation_.settle(t.id, t.reply);
     t.at = state::speaking;
     t.requested_at = with_.clock.steady();
     t.phase_deadline = std::min(t.deadline, t.requested_at + config_.tts_timeout);
-    publish_request(t, {});
+    publish_request(t, again);
     const auto* expects = t.expects_answer ? "yes_or_no" : "";
     publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "speaking", expects}),
             &t);
@@ -578,9 +578,11 @@ void conductor::on_component_status(const bus::message& m) {
         }
     }
     if (change.became_ready && status->name == "tts") {
-        // What was asked of a process that died before it said anything is asked again; nothing is said twice.
+        // What was asked of a process that died before it said anything is asked again. Nothing is said twice: where it
+        // was only not heard of for a while, it knows what it was asked.
         for (auto& [session, t] : turns_)
-            if (t.at == state::speaking) request_speech(t);  // also an apology that none could say until now
+            if (t.at == state::speaking)
+                request_speech(t, "speaking");  // also an apology that none could say until now
         if (const auto all = with_.timers.list())
             for (const auto& t : *all)
                 if (t.ringing()) ring(t);

@@ -182,7 +182,7 @@ private:
     void reply(turn& t, const spoken_answer& answer);
     std::string words_ahead(const turn& t, const protocol::transcript& said);
     void speak(turn& t, const spoken_answer& answer);
-    void request_speech(turn& t);
+    void request_speech(turn& t, const std::string& again = {});
     void publish_request(turn& t, const std::string& again);
     void ask_again(steady_time now);
     steady_time next_ask() const;

@@ -21,25 +21,24 @@ void handover::told(transcript what, steady_time now) {
 
 void handover::heard_of(const std::string& turn_id, const std::string& state) {
     std::lock_guard lock(mutex_);
-    answered_ = true;
     for (auto& each : open_)
         if (each.what.turn.turn_id == turn_id && state != "listening") each.state = state;
 }
 
 void handover::over(const std::string& turn_id) {
     std::lock_guard lock(mutex_);
-    answered_ = true;
     std::erase_if(open_, [&](const open_turn& each) { return each.what.turn.turn_id == turn_id; });
 }
 
 std::vector<handover::transcript> handover::due(steady_time now) {
     std::lock_guard lock(mutex_);
-    std::erase_if(open_, [&](const open_turn& each) { return now - each.first >= given_up_after; });
+    std::erase_if(open_, [&](const open_turn& each) {
+        return now - each.first >= (each.state.empty() ? given_up_after : given_up_at_last_after);
+    });
     std::vector<transcript> again;
     for (auto& each : open_) {
         if (now < each.next) continue;
         each.next = now + (each.state == "speaking" ? 4 : 1) * again_every;
-        if (!answered_) continue;
         again.push_back(each.what);
         again.back().turn.again = each.state.empty() ? unknown : each.state;
         again.back().turn.age = now - each.what.speech_ended;

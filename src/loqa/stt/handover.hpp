@@ -2,9 +2,8 @@
 //
 // A message of the bus that nobody was there to hear is gone. So each final transcript is kept until its turn is said
 // to be over, and told again every half second with what was last heard of its turn: loqad drops what it knows, and
-// takes up what it does not, be it that the bus lost it or that loqad ended in the middle of it. Nothing is told again
-// where no loqad was heard of since the start: another program that answers does not know what this means. Bounded,
-// and safe from any thread.
+// takes up what it does not, be it that the bus lost it or that loqad ended in the middle of it. Where another program
+// answers, nobody listens to what is told again. Bounded, and safe from any thread.
 #pragma once
 
 #include <cstddef>
@@ -21,8 +20,9 @@ namespace loqa::stt {
 class handover {
 public:
     static constexpr milliseconds again_every{500};
-    static constexpr seconds given_up_after{6};
-    static constexpr std::size_t most = 256;  // the oldest gives way
+    static constexpr seconds given_up_after{6};           // as long as nothing was heard of its turn
+    static constexpr seconds given_up_at_last_after{15};  // its end will not be heard any more
+    static constexpr std::size_t most = 256;              // the oldest gives way
 
     struct transcript {
         std::string session_id, payload;
@@ -49,7 +49,6 @@ private:
     };
 
     mutable std::mutex mutex_;
-    bool answered_ = false;  // somebody says what becomes of turns
     std::deque<open_turn> open_;
 };
 

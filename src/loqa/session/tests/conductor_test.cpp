@@ -314,6 +314,8 @@ TEST_F(Conductor, WhatADeadSynthesiserWasAskedIsAskedAgainWhenItIsBackAndOnlyThe
     EXPECT_EQ(spoken().size(), 1u);
     component("tts", "ready", 21);
     EXPECT_EQ(spoken().size(), 2u);
+    EXPECT_EQ(protocol::read_turn(bus.published(subject::tts_request).back().headers).again, "speaking")
+        << "a process that was only not heard of for a while has it";
     component("tts", "ready", 21);
     EXPECT_EQ(spoken().size(), 2u);
     speak();

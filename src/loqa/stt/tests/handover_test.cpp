@@ -28,7 +28,6 @@ protected:
 };
 
 TEST_F(Handover, WhatNobodyTookIsToldAgain) {
-    kept_.heard_of("earlier", "listening");
     tell("t");
     EXPECT_THAT(due_after(milliseconds{499}), IsEmpty());
     EXPECT_EQ(kept_.next(), now_ + milliseconds{1});
@@ -50,13 +49,20 @@ TEST_F(Handover, ItSaysWhatWasLastHeardOfTheTurn) {
     EXPECT_EQ(kept_.next(), steady_time::max());
 }
 
-TEST_F(Handover, WhereNobodySaysWhatBecomesOfTurnsNothingIsToldAgain) {
+TEST_F(Handover, TheFirstOfAllIsToldAgainToo) {
     tell("t");
-    EXPECT_THAT(due_after(milliseconds{500}), IsEmpty());
+    EXPECT_THAT(due_after(milliseconds{500}), ElementsAre("t unknown"));
+}
+
+TEST_F(Handover, WhatSomebodyTookIsWaitedForLonger) {
+    tell("t");
+    kept_.heard_of("t", "deciding");
+    EXPECT_THAT(due_after(handover::given_up_after), ElementsAre("t deciding"));
+    EXPECT_THAT(due_after(handover::given_up_at_last_after - handover::given_up_after), IsEmpty());
+    EXPECT_EQ(kept_.next(), steady_time::max());
 }
 
 TEST_F(Handover, WordsThatWereSaidOnceMoreTakeThePlaceOfThoseThatNobodyTook) {
-    kept_.heard_of("earlier", "listening");
     tell("lost");
     tell("other", "another");
     tell("again");
@@ -64,7 +70,6 @@ TEST_F(Handover, WordsThatWereSaidOnceMoreTakeThePlaceOfThoseThatNobodyTook) {
 }
 
 TEST_F(Handover, ItIsGivenUpInTheEndAndBounded) {
-    kept_.heard_of("earlier", "listening");
     for (std::size_t i = 0; i < 2 * handover::most; ++i) tell("t" + std::to_string(i), "s" + std::to_string(i));
     EXPECT_EQ(due_after(milliseconds{500}).size(), handover::most);
     EXPECT_THAT(due_after(handover::given_up_after), IsEmpty());
