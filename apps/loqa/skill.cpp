@@ -91,8 +91,10 @@ result<int> tell(const skill_options& options, json what, std::string_view done)
     const auto answer = ask(options, std::move(what));
     if (!answer) return fail(answer);
     if (options.json) return print_line(*answer), 0;
-    const auto name = text_field(json::parse(*answer, nullptr, false), "name");
-    print_line(fmt::format("{} is {}", printable(name), done));
+    const auto told = json::parse(*answer, nullptr, false);
+    print_line(fmt::format("{} is {}", printable(text_field(told, "name")), done));
+    if (const auto why = text_field(told, "waits_for"); !why.empty())
+        print_line(fmt::format("It is used once it is configured: {}", printable(why)));
     return 0;
 }
 

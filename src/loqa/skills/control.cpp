@@ -101,7 +101,10 @@ result<std::string> control::answer(const std::string& payload) {
         if (!fs::path(folder).is_absolute()) return fail(errc::invalid_message, "field folder is not an absolute path");
         auto installed = skills_.install(folder);
         if (!installed) return fail(std::move(installed));
-        return protocol::dump({{"name", *installed}});
+        json told = {{"name", *installed}};
+        for (const auto& one : skills_.list())
+            if (one.name == *installed && one.state == "refused") told["waits_for"] = one.error;
+        return protocol::dump(told);
     }
     if (action == "rescan") return skills_.rescan(), done({});
     if (name.empty()) return fail(errc::invalid_message, "field name is missing");

@@ -293,15 +293,22 @@ public:
     result<std::string> install(const fs::path& from) override {
         std::lock_guard loading(loading_);
         // All that could go wrong goes wrong there, before anything here is changed.
+        const auto text = read_file(from / "skill.yaml", max_manifest_bytes);
+        if (!text) return fail(text);
+        const auto about = valid_manifest(*text, from / "skill.yaml");
+        if (!about) return fail(about);
+        const auto& name = about->name;
         const auto tried = loader_.load(from / "skill.yaml");
-        if (!tried) return fail(tried);
-        const auto& name = (*tried)->about.name;
-        if (auto fits = no_rival(**tried, file_of(name).value_or(fs::path())); !fits) return fail(std::move(fits));
+        // A new one that only waits to be configured is taken over as it is: it can be configured once it is here.
+        const bool waits = !tried && tried.error().code == errc::invalid_config && !skills_.contains(name);
+        if (!tried && !waits) return fail(tried);
+        if (auto fits = no_rival(*about, from / "skill.yaml", file_of(name).value_or(fs::path())); !fits)
+            return fail(std::move(fits));
         const auto place = file_of(name).value_or(options_.directory / protocol::token(name) / "skill.yaml");
         if (auto made = make_writable_folder(options_.directory); !made) return fail(std::move(made));
         if (auto copied = replace_folder(from, place.parent_path()); !copied) return fail(std::move(copied));
         seen_[place] = loader_.fingerprint(place);
-        if (auto taken = take_up(place); !taken) return fail(std::move(taken));
+        if (auto taken = take_up(place); !taken && !waits) return fail(std::move(taken));
         return name;
     }
 
@@ -348,7 +355,7 @@ private:
         }
         auto loaded = loader_.load(file);
         if (loaded)
-            if (auto fits = no_rival(**loaded, file); !fits) loaded = fail(std::move(fits));
+            if (auto fits = no_rival((*loaded)->about, file, file); !fits) loaded = fail(std::move(fits));
         if (!loaded) {
             // Of two with one name the other has it.
             const auto known = skills_.find(name);
@@ -374,16 +381,16 @@ private:
     }
 
     // Another skill with the same name, or with one of its intents.
-    result<void> no_rival(const version& made, const fs::path& file) const {
+    result<void> no_rival(const manifest& about, const fs::path& shown, const fs::path& file) const {
         for (const auto& [name, one] : skills_) {
             if (one->now->file == file) continue;
-            if (name == made.about.name)
-                return fail(errc::already_exists, "{}: there is a skill {} in {} already", made.file.string(), name,
+            if (name == about.name)
+                return fail(errc::already_exists, "{}: there is a skill {} in {} already", shown.string(), name,
                             one->now->folder.string());
-            for (const auto& intent : made.about.intents)
+            for (const auto& intent : about.intents)
                 if (one->now->about.find_intent(intent.name) != nullptr)
                     return fail(errc::already_exists, "{}: the skill {} answers for the intent {} already",
-                                made.file.string(), name, intent.name)
+                                shown.string(), name, intent.name)
                         .hint("loqa skill disable {} leaves it to this one", name);
         }
         return {};

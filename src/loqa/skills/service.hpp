@@ -85,7 +85,8 @@ public:
     virtual result<void> reload(const std::string& name) = 0;
     // One that is disabled stays where it is and gets nothing to do, also after a restart.
     virtual result<void> enable(const std::string& name, bool enabled) = 0;
-    // Takes a folder over into the skills' own, in place of the version that is there. Answers its name.
+    // Takes a folder over into the skills' own, in place of the version that is there. Answers its name. A new one
+    // that lacks nothing but configuration is taken over too, and refused until it has it.
     virtual result<std::string> install(const fs::path& from) = 0;
     // Deletes its folder and its timers; what it keeps, its configuration and its secrets stay.
     virtual result<void> remove(const std::string& name) = 0;

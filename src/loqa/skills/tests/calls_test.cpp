@@ -599,6 +599,28 @@ TEST_F(LifeCycle, ABrokenFolderIsNotInstalled) {
     EXPECT_EQ(invoke(), "1");
 }
 
+TEST_F(LifeCycle, OneThatWaitsForItsConfigurationIsInstalled) {
+    start();
+    const auto made = root_ / "made";
+    fs::create_directories(made);
+    ASSERT_TRUE(write_file_atomically(made / "skill.yaml", with_version("1") + "config: {url: {type: text, required: "
+                                                                               "true}}\n"));
+    ASSERT_TRUE(write_file_atomically(made / "skill.wasm", assemble(says("1")).value()));
+    EXPECT_EQ(service_->install(made).value(), "one");
+    EXPECT_EQ(status("one").state, "refused");
+    EXPECT_THAT(status("one").error, HasSubstr("url must be set"));
+    ASSERT_TRUE(write_file_atomically(config_file(root_, "one"), "url: here\n"));
+    ASSERT_TRUE(service_->reload("one"));
+    EXPECT_EQ(invoke(), "1");
+
+    // An update that cannot be used leaves what works in place.
+    ASSERT_TRUE(write_file_atomically(made / "skill.yaml", with_version("2") + "config: {key: {type: text, required: "
+                                                                               "true}}\n"));
+    EXPECT_FALSE(service_->install(made));
+    EXPECT_EQ(status("one").version, "1");
+    EXPECT_EQ(invoke(), "1");
+}
+
 TEST_F(LifeCycle, StartIsAnInvocation) {
     write("one", says("s"), R"(metadata: {name: one, version: 1}
 runtime: {mode: wasm, module: skill.wasm, entrypoint: run, start: true}
