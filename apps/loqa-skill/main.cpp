@@ -42,7 +42,7 @@ void add_running(CLI::App& app, int& code) {
     const auto o = std::make_shared<skill_app::run_options>();
     auto& run =
         add(app, "run", "Run a skill once in the real host, on a bus of its own, and print what it did and used",
-            "  loqa-skill run hello --intent Hello --slot name=Ann\n"
+            "  loqa-skill run hello --intent Hello --slot who=Ann\n"
             "  loqa-skill run timer --event skill.timer.start '{\"duration_ms\": 60000}'\n"
             "  loqa-skill run weather --start --config url=http://127.0.0.1:8080 --secret token=abc\n"
             "  loqa-skill run lights --intent HassTurnOn --answer 'skill.home.act={\"done\": true}'");
@@ -147,7 +147,7 @@ int main(int argc, char** argv) {
     app.add_subcommand("version", "Print the version")->callback([] { std::puts(LOQA_VERSION); });
     app.footer(
         "Examples:\n  loqa-skill new hello\n  loqa-skill test hello\n  loqa-skill run hello --intent Hello --slot "
-        "name=Ann\n"
+        "who=Ann\n"
         "  loqa-skill keygen\n  loqa-skill sign hello");
     try {
         app.parse(argc, argv);

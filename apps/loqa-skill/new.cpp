@@ -74,7 +74,7 @@ int make_new(const std::string& name, const std::string& dir) {
     std::fputs(fmt::format("{0} greets whoever says hello. Build it, and see:\n"
                            "  cmake -S {0} -B {0}/build && cmake --build {0}/build\n"
                            "  loqa-skill test {0}\n"
-                           "  loqa-skill run {0} --intent {1} --slot name=Ann\n",
+                           "  loqa-skill run {0} --intent {1} --slot who=Ann\n",
                            at, intent_of(name))
                    .c_str(),
                stdout);

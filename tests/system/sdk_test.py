@@ -42,7 +42,7 @@ def test_a_new_skill_is_valid_and_passes_its_tests(hello: Path) -> None:
 
 
 def test_a_run_shows_what_a_skill_did_and_used(hello: Path) -> None:
-    done = run("loqa-skill", "run", hello, "--intent", "Hello", "--slot", "name=Ann")
+    done = run("loqa-skill", "run", hello, "--intent", "Hello", "--slot", "who=Ann")
 
     assert done.returncode == 0, done.stderr
     shown = {line.split(maxsplit=1)[0]: line.split(maxsplit=1)[1] for line in done.stdout.splitlines()}

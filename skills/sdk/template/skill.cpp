@@ -4,7 +4,7 @@ using namespace loqa;
 
 LOQA_SKILL {
     const auto asked = asked_for();
-    const auto name = asked.slots["name"].text();
+    const auto name = asked.slots["who"].text();
     if (name.empty()) {
         apologise("I did not hear the name.", "no_name");
         return;
