@@ -41,7 +41,6 @@ MATRIX = [
 
 WORD_WITHIN_S = 3.0
 BACK_WITHIN_S = 5.0
-USUAL_START_S = 3.5  # a machine that takes longer for it is as much slower at all else
 SENTENCE = "set a timer for ten minutes"
 INTENT = "HassStartTimer"
 
@@ -188,10 +187,6 @@ def strike(pid: int, number: int) -> None:
         time.sleep(0.001)  # the kernel tells nobody but its parent
 
 
-def in_time(seconds: float, instance: Instance) -> float:
-    return seconds * max(1.0, instance.started_in / USUAL_START_S)
-
-
 def settle(instance: Instance) -> None:
     """Between two cases: all parts are there, no timer is, and nobody else takes intents."""
     changes = instance.bus.subscribe("ctrl.readiness")
@@ -222,9 +217,9 @@ def test_a_fault_in_a_turn(
 
         # Who can still give a word gives one in time; where nobody is left that can, it comes with the service.
         if program != "nats-server":
-            within = in_time(BACK_WITHIN_S if program == "loqa-tts" else WORD_WITHIN_S, victim)
+            within = victim.in_time(BACK_WITHIN_S if program == "loqa-tts" else WORD_WITHIN_S)
             assert turn.listen_until(broke + within, lambda: bool(turn.heard.sounds_after(broke))), "nothing was heard"
-        back = broke + in_time(BACK_WITHIN_S, victim)
+        back = broke + victim.in_time(BACK_WITHIN_S)
         assert back_in_service(bus, pcm.read_wav(voices("flite-slt", "what time is it")), back), "not back in service"
         # Of a message that the bus lost nobody can say whether it still comes: there the end is not waited for long.
         patience = 1 if program == "nats-server" else 10
