@@ -40,7 +40,8 @@ result<std::unique_ptr<moonshine_model>> moonshine_model::load(const fs::path& e
     if (!hears) return fail(std::move(hears));
     const std::vector<std::string> sound{"input_values", "attention_mask"};
     if (!std::ranges::equal((*hears)->inputs(), sound)) return other_model(encoder, "encoder");
-    auto writes = onnx::model::load(decoder, {.threads = threads, .keep_memory = true});
+    // Its runs are so short, and of so many sizes, that an arena costs time and memory.
+    auto writes = onnx::model::load(decoder, {.threads = threads});
     if (!writes) return fail(std::move(writes));
 
     const auto inputs = (*writes)->inputs(), outputs = (*writes)->outputs();

@@ -16,7 +16,7 @@ struct second_reading_options {
     double loose_margin = -1;
     double begin_margin = 4;  // the first, of what is only the beginning of a command
     double lead = 3;
-    std::size_t side_by_side = 8;
+    std::size_t side_by_side = 5;
     std::size_t longest = 40;  // in tokens
 };
 
