@@ -3,8 +3,10 @@
 
 `--set commands` (the default) speaks single commands, `--set pauses` commands with a pause inside, which have to be kept
 whole, `--set satellites` one more satellite at a time until they slow each other down, `--set noise` no speech at all,
-which has to yield no word, `--set chatter` sentences that are no commands and must not become any. `--noise fan@20` puts a background behind them, 20 dB below the speech. A run speaks a sample
-that lasts under four minutes, the voices taking turns; `--all` speaks every command in every voice.
+which has to yield no word, `--set chatter` sentences that are no commands and must not become any. `--noise fan@20` puts
+a background behind them, 20 dB below the speech. `--fixed 500` speaks each command to a second Loqa too, which waits for
+500 ms of silence whatever was said. A run speaks a sample that lasts under four minutes, the voices taking turns;
+`--all` speaks every command in every voice.
 
 Commands are spoken by synthesisers of different kinds and streamed to a running Loqa in frames of 20 ms, each sent when
 a microphone would have it. The client never marks the end of an utterance: silence goes on, and Loqa has to find out.
@@ -479,6 +481,28 @@ def run_satellites(bench: Bench, at_start: str, counts: list[int]) -> str:
     return "\n".join([*lines, "", "; ".join(notes) + "."]) + "\n"
 
 
+def run_beside_fixed(bench: Bench, at_start: str, fixed: Bench, wait_ms: int, count: int, shift: int) -> str:
+    """Each command twice, once to a Loqa that adapts its waits and once to one that does not, taking turns."""
+    made = bench.commands(False, count, shift, None)
+    found: dict[str, list[Measured]] = {"by what was said": [], f"always {wait_ms} ms": []}
+    for i, what in enumerate(made):
+        turns = list(zip((bench, fixed), found.values(), strict=True))
+        for each, results in turns if i % 2 == 0 else reversed(turns):
+            results += each.measure_each([what])
+    lines = head(at_start, f"the waits chosen by what was said, beside {wait_ms} ms for all")
+    lines += [
+        f"{len(made)} commands, {len(bench.chosen)} voices; the same recordings to both, one after the other, taking turns to be first.",
+        "",
+        TABLE_HEAD.replace("| ms |", "| wait, ms |").replace("p99 |", "p99 | understood | cut off |", 1) + " ---: | ---: |",
+    ]
+    for name, results in found.items():
+        add_meanings(results)
+        times = [r.total_ms for r in results if r.total_ms is not None]
+        understood, cut = sum(r.same_meaning for r in results), sum(r.cut_off for r in results)
+        lines.append(f"{Summary.of(times).row(name)} {understood} | {cut} |")
+    return "\n".join(lines) + "\n"
+
+
 def run_noise(bench: Bench, at_start: str, minutes: float) -> str:
     """Sound in which nobody speaks to Loqa, each kind in a session of its own, faster than real time."""
     lines = head(at_start, f"no speech, {minutes:.0f} minutes of each kind")
@@ -534,6 +558,9 @@ def main() -> int:
     parser.add_argument("--commands", type=int, default=len(utterances.COMMANDS), help="only the first N of %(default)s")
     parser.add_argument("--shift", type=int, default=0, help="another voice for each command")
     parser.add_argument("--all", action="store_true", help="every command in every voice: half an hour")
+    parser.add_argument(
+        "--fixed", type=int, metavar="MS", help="beside it, in turns, a Loqa that waits so long whatever was said"
+    )
     parser.add_argument("--satellites", default="1,2,4,8,12", help="how many at once (%(default)s)")
     parser.add_argument("--minutes", type=float, default=15, help="of each kind of noise (%(default)s)")
     parser.add_argument(
@@ -565,7 +592,14 @@ def main() -> int:
             about += f", with {' '.join(options.setting)}"
         bench = Bench(folder, chosen, settings)
         try:
-            if options.set == "satellites":
+            if options.fixed:
+                waits = ("ENDPOINT_SILENCE", "ENDPOINT_COMPLETE", "ENDPOINT_GROWABLE", "ENDPOINT_OPEN", "ANSWER_SILENCE")
+                fixed = Bench(folder / "fixed", chosen, settings | {f"LOQA_STT_{w}_MS": str(options.fixed) for w in waits})
+                try:
+                    text = run_beside_fixed(bench, at_start, fixed, options.fixed, options.commands, options.shift)
+                finally:
+                    fixed.instance.destroy()
+            elif options.set == "satellites":
                 text = run_satellites(bench, at_start, [int(count) for count in options.satellites.split(",")])
             elif options.set == "chatter":
                 text = run_chatter(bench, at_start)
