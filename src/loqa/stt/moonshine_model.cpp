@@ -38,21 +38,24 @@ result<std::unique_ptr<moonshine_model>> moonshine_model::load(const fs::path& e
     auto made = std::make_unique<moonshine_model>();
     auto hears = onnx::model::load(encoder, {.threads = threads, .keep_memory = true});
     if (!hears) return fail(std::move(hears));
+    // Some exports want to be told which samples count: all of them do.
     const std::vector<std::string> sound{"input_values", "attention_mask"};
-    if (!std::ranges::equal((*hears)->inputs(), sound)) return other_model(encoder, "encoder");
+    const auto wanted = (*hears)->inputs();
+    if (wanted.empty() || wanted.size() > sound.size() || !std::equal(wanted.begin(), wanted.end(), sound.begin()))
+        return other_model(encoder, "encoder");
     // Its runs are so short, and of so many sizes, that an arena costs time and memory.
     auto writes = onnx::model::load(decoder, {.threads = threads});
     if (!writes) return fail(std::move(writes));
 
     const auto inputs = (*writes)->inputs(), outputs = (*writes)->outputs();
     auto& at = made->at_;
-    for (const auto& [name, place] :
-         {std::pair{"encoder_attention_mask", &at.mask}, std::pair{"input_ids", &at.ids},
-          std::pair{"encoder_hidden_states", &at.heard}, std::pair{"use_cache_branch", &at.cached}}) {
+    for (const auto& [name, place] : {std::pair{"input_ids", &at.ids}, std::pair{"encoder_hidden_states", &at.heard},
+                                      std::pair{"use_cache_branch", &at.cached}}) {
         const auto found = find(inputs, name);
         if (!found) return other_model(decoder, "decoder");
         *place = *found;
     }
+    at.mask = find(inputs, "encoder_attention_mask");
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         constexpr std::string_view past = "past_key_values";
         if (!inputs[i].starts_with(past)) continue;
@@ -61,7 +64,8 @@ result<std::unique_ptr<moonshine_model>> moonshine_model::load(const fs::path& e
         (inputs[i].contains(".encoder.") ? at.spoken : at.written).push_back({i, *out});
     }
     const bool whole = !at.written.empty() && at.spoken.size() == at.written.size() &&
-                       4 + 2 * at.written.size() == inputs.size() && find(outputs, "logits") == std::size_t{0};
+                       (at.mask ? 4 : 3) + 2 * at.written.size() == inputs.size() &&
+                       find(outputs, "logits") == std::size_t{0};
     if (!whole) return other_model(decoder, "decoder");
     made->encoder_ = std::move(*hears);
     made->decoder_ = std::move(*writes);
@@ -70,8 +74,9 @@ result<std::unique_ptr<moonshine_model>> moonshine_model::load(const fs::path& e
 
 result<onnx::tensor> moonshine_model::hear(std::vector<float> samples) {
     const auto count = static_cast<std::int64_t>(samples.size());
-    const std::array inputs{onnx::tensor{{1, count}, std::move(samples)},
-                            onnx::tensor{{1, count}, std::vector<std::int64_t>(static_cast<std::size_t>(count), 1)}};
+    std::vector<onnx::tensor> inputs{onnx::tensor{{1, count}, std::move(samples)}};
+    if (encoder_->inputs().size() > 1)
+        inputs.push_back({{1, count}, std::vector<std::int64_t>(static_cast<std::size_t>(count), 1)});
     auto outputs = encoder_->run(inputs);
     if (!outputs) return fail(std::move(outputs));
     return std::move(outputs->front());
@@ -86,7 +91,7 @@ public:
         const auto& at = model_.at_;
         // The graph takes every 384th of it, one for each sample of sound. All of the sound counts: a single one is
         // spread over it, whatever its length.
-        inputs_[at.mask] = {{1, 1}, std::vector<std::int64_t>{1}};
+        if (at.mask) inputs_[*at.mask] = {{1, 1}, std::vector<std::int64_t>{1}};
         inputs_[at.heard] = std::move(heard);
         inputs_[at.cached] = {{1}, std::vector<std::uint8_t>{0}};
         for (const auto* all : {&at.spoken, &at.written})

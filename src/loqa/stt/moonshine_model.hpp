@@ -4,6 +4,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <vector>
 
 #include "loqa/base/files.hpp"
 #include "loqa/onnx/model.hpp"
@@ -28,7 +30,8 @@ private:
     std::unique_ptr<onnx::model> encoder_, decoder_;
     // Where things stand among the decoder's inputs and outputs.
     struct places {
-        std::size_t mask = 0, ids = 0, heard = 0, cached = 0;
+        std::optional<std::size_t> mask;
+        std::size_t ids = 0, heard = 0, cached = 0;
         struct memory {
             std::size_t in = 0, out = 0;
         };
