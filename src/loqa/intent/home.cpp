@@ -1,5 +1,7 @@
 #include "loqa/intent/home.hpp"
 
+#include <span>
+
 #include "loqa/intent/document.hpp"
 
 namespace loqa::intent {
@@ -23,6 +25,16 @@ result<void> check_named(const document& item) {
     return {};
 }
 
+// A list of things that have a name and an id; none when nothing is there.
+result<std::span<const document>> named(const document& of, std::string_view key) {
+    const document* found = of.find(key);
+    if (found == nullptr || found->type == document::kind::nothing) return std::span<const document>{};
+    if (found->type != document::kind::list) return wrong(*found, fmt::format("{} must be a list", key));
+    for (const auto& item : found->items)
+        if (auto good = check_named(item); !good) return fail(std::move(good));
+    return std::span(found->items);
+}
+
 }  // namespace
 
 std::string to_string(const slot_value& value) {
@@ -38,37 +50,32 @@ result<home> parse_home(std::string_view yaml, std::string_view name_for_errors)
     if (root->type == document::kind::nothing) return home{};
     if (root->type != document::kind::map) return wrong(*root, "a home has floors, areas and entities");
     home out;
-    if (const document* floors = root->find("floors"))
-        for (const auto& item : floors->items) {
-            if (auto good = check_named(item); !good) return fail(std::move(good));
-            out.floors.push_back({text(item, "id"), text(item, "name"), texts(item, "aliases")});
-        }
-    if (const document* areas = root->find("areas"))
-        for (const auto& item : areas->items) {
-            if (auto good = check_named(item); !good) return fail(std::move(good));
-            out.areas.push_back({text(item, "id"), text(item, "name"), text(item, "floor"), texts(item, "aliases")});
-        }
-    if (const document* entities = root->find("entities"))
-        for (const auto& item : entities->items) {
-            if (auto good = check_named(item); !good) return fail(std::move(good));
-            entity one;
-            one.id = text(item, "id");
-            one.name = text(item, "name");
-            one.area = text(item, "area");
-            one.aliases = texts(item, "aliases");
-            if (const document* state = item.find("state")) {
-                if (state->is_text()) {
-                    one.state = state->scalar;
-                } else {
-                    one.state = text(*state, "out");
-                    one.spoken_state = text(*state, "in");
-                }
+    const auto floors = named(*root, "floors"), areas = named(*root, "areas"), entities = named(*root, "entities");
+    for (const auto* all : {&floors, &areas, &entities})
+        if (!*all) return fail(*all);
+    for (const auto& item : *floors)
+        out.floors.push_back({text(item, "id"), text(item, "name"), texts(item, "aliases")});
+    for (const auto& item : *areas)
+        out.areas.push_back({text(item, "id"), text(item, "name"), text(item, "floor"), texts(item, "aliases")});
+    for (const auto& item : *entities) {
+        entity one;
+        one.id = text(item, "id");
+        one.name = text(item, "name");
+        one.area = text(item, "area");
+        one.aliases = texts(item, "aliases");
+        if (const document* state = item.find("state")) {
+            if (state->is_text()) {
+                one.state = state->scalar;
+            } else {
+                one.state = text(*state, "out");
+                one.spoken_state = text(*state, "in");
             }
-            if (const document* attributes = item.find("attributes"))
-                for (const auto& [key, value] : attributes->members)
-                    if (value.is_text()) one.attributes.insert_or_assign(key, value.value());
-            out.entities.push_back(std::move(one));
         }
+        if (const document* attributes = item.find("attributes"))
+            for (const auto& [key, value] : attributes->members)
+                if (value.is_text()) one.attributes.insert_or_assign(key, value.value());
+        out.entities.push_back(std::move(one));
+    }
     return out;
 }
 

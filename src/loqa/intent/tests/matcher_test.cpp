@@ -259,5 +259,18 @@ TEST(Hostile, AmbiguityCostsNoMoreThanTheLimit) {
     EXPECT_TRUE((*compiled)->match(words + "b"));
 }
 
+// Read as an empty one it would take every name away.
+TEST(Hostile, AHomeWhoseThingsAreNoListIsRefused) {
+    for (const auto* key : {"floors", "areas", "entities"}) {
+        EXPECT_TRUE(parse_home(fmt::format("{}:\n", key), "home.yaml"));
+        for (const auto* content : {"7", "{id: light.one, name: Lamp}"}) {
+            const auto read = parse_home(fmt::format("\n{}: {}\n", key, content), "home.yaml");
+            ASSERT_FALSE(read) << key << " " << content;
+            EXPECT_THAT(read.error().text(), testing::HasSubstr(fmt::format("{} must be a list", key)));
+            EXPECT_THAT(read.error().text(), testing::HasSubstr("home.yaml:2"));
+        }
+    }
+}
+
 }  // namespace
 }  // namespace loqa::intent
