@@ -40,6 +40,17 @@ std::string_view find(const headers& all, std::string_view name) {
     return it == all.end() ? std::string_view{} : std::string_view(it->second);
 }
 
+result<std::int64_t> whole_number(const headers& all, std::string_view name, std::int64_t missing) {
+    const auto text = find(all, name);
+    if (text.empty()) return missing;
+    std::int64_t value = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (code != std::errc{} || end != text.data() + text.size()) {
+        return fail(errc::invalid_message, "header {} is \"{}\", expected a whole number", name, text.substr(0, 32));
+    }
+    return value;
+}
+
 turn_headers read_turn(const headers& all) {
     turn_headers turn;
     if (const auto id = find(all, header::turn); is_id(id)) turn.turn_id = id;

@@ -12,12 +12,16 @@
 #include <utility>
 #include <vector>
 
+#include "loqa/base/result.hpp"
+
 namespace loqa::protocol {
 
 // Name and value, in order. Names are compared without regard to case.
 using headers = std::vector<std::pair<std::string, std::string>>;
 
 std::string_view find(const headers& all, std::string_view name);  // "" when absent
+// `missing` when it is absent; invalid_message when it is something else.
+result<std::int64_t> whole_number(const headers& all, std::string_view name, std::int64_t missing);
 
 enum class audio_form { json, pcm };
 

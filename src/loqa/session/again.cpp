@@ -33,7 +33,9 @@ bool conductor::told_again(const protocol::transcript& final, protocol::turn_hea
     const auto last_known = std::exchange(headers.again, {});
     if (last_known.empty()) return false;
     if (std::ranges::find(decided_, headers.turn_id) != decided_.end()) return true;
-    const auto waits = [&](const bus::message& m) { return protocol::read_turn(m.headers).turn_id == headers.turn_id; };
+    const auto waits = [&](const waiting& one) {
+        return protocol::read_turn(one.said.headers).turn_id == headers.turn_id;
+    };
     if (std::ranges::any_of(queued_, waits)) return true;
     if (last_known == "unknown") return false;
     // A process before this one took it up. What it did is not known here, and nothing is done twice.

@@ -87,7 +87,7 @@ bool conductor::set_aside(const bus::message& m, const protocol::transcript& sai
         turned_down(said, headers, "busy");
         return true;
     }
-    queued_.push_back(m);
+    queued_.push_back({session, m});
     return true;
 }
 
@@ -110,22 +110,18 @@ void conductor::turned_down(const protocol::transcript& said, const protocol::tu
 
 // What waited for the answer to older words to be heard.
 void conductor::take_queued() {
-    for (std::size_t i = 0; i < queued_.size();) {
-        const auto said = protocol::decode<protocol::transcript>(queued_[i].payload);
-        const auto& session = said ? said->session_id : std::string();
-        const bool behind = std::ranges::any_of(
-            queued_.begin(), queued_.begin() + static_cast<std::ptrdiff_t>(i), [&](const bus::message& m) {
-                const auto other = protocol::decode<protocol::transcript>(m.payload);
-                return other && other->session_id == session;
-            });
+    for (auto it = queued_.begin(); it != queued_.end();) {
+        const auto& session = it->session_id;
+        const bool behind =
+            std::any_of(queued_.begin(), it, [&](const waiting& one) { return one.session_id == session; });
         if (behind || turns_.contains(session) || sounding_.is(session)) {
-            ++i;
+            ++it;
             continue;
         }
-        const auto m = std::move(queued_[i]);
-        queued_.erase(queued_.begin() + static_cast<std::ptrdiff_t>(i));
+        const auto m = std::move(it->said);
+        queued_.erase(it);
         on_final(m);
-        i = 0;
+        it = queued_.begin();
     }
 }
 

@@ -236,7 +236,11 @@ private:
     turns turns_;
     std::deque<memory> memories_;  // of the sessions that spoke last; newest last; bounded
     sounding sounding_;
-    std::deque<bus::message> queued_;  // transcripts that wait for the answer to older words; bounded
+    struct waiting {
+        std::string session_id;
+        bus::message said;
+    };
+    std::deque<waiting> queued_;       // transcripts that wait for the answer to older words; bounded
     std::deque<std::string> decided_;  // the last turns whose words were acted on
     telemetry::rate_limited unreadable_;
     telemetry::counter& late_;

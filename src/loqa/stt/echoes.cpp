@@ -1,33 +1,25 @@
 #include "loqa/stt/echoes.hpp"
 
-#include <charconv>
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "loqa/audio/pcm.hpp"
 #include "loqa/protocol/messages.hpp"
 #include "loqa/protocol/subjects.hpp"
+#include "loqa/protocol/turn_headers.hpp"
 
 namespace loqa::stt {
 
 namespace header = protocol::header;
 
-namespace {
-
-template <class T>
-T number(const protocol::headers& all, std::string_view name, T missing) {
-    const auto text = protocol::find(all, name);
-    std::from_chars(text.data(), text.data() + text.size(), missing);
-    return missing;
-}
-
-}  // namespace
-
 void echoes::sent(const bus::message& sound, steady_time now) {
     const std::string session(protocol::find(sound.headers, header::session));
-    const auto generation = number<std::uint64_t>(sound.headers, header::generation, 0);
-    const int rate = number(sound.headers, header::sample_rate, 22'050);
-    const int channels = number(sound.headers, header::channels, 1);
+    const auto number = [&](std::string_view name, std::int64_t missing) {
+        return protocol::whole_number(sound.headers, name, missing).value_or(missing);
+    };
+    const auto generation = static_cast<std::uint64_t>(std::max<std::int64_t>(0, number(header::generation, 0)));
+    const auto rate = number(header::sample_rate, 22'050), channels = number(header::channels, 1);
     if (session.empty() || rate < 8'000 || rate > 48'000 || channels < 1 || channels > 2) return;
     if (sound.payload.size() % (2 * static_cast<std::size_t>(channels)) != 0) return;
 
@@ -36,31 +28,32 @@ void echoes::sent(const bus::message& sound, steady_time now) {
     if (sessions_.size() >= most_sessions && !sessions_.contains(session)) return;
     auto& of = sessions_[session];
     if (!of.to_rate || of.generation != generation || of.to_rate->from_hz() != rate) {
-        auto made = audio::resampler::create(rate, audio::speech_rate_hz);
+        auto made = audio::resampler::create(static_cast<int>(rate), audio::speech_rate_hz);
         if (!made) return;
         of.to_rate = std::move(*made);
         of.generation = generation;
     }
     std::vector<float> samples;
     const bool last = protocol::find(sound.headers, header::last) == "1";
-    if (!of.to_rate->process(audio::mono_from_s16le(sound.payload, channels), samples, last)) return;
+    if (!of.to_rate->process(audio::mono_from_s16le(sound.payload, static_cast<int>(channels)), samples, last)) return;
     of.sound.will_play(generation, samples, now);
 }
 
-void echoes::started(const bus::message& m, steady_time now) {
-    const auto said = protocol::decode<protocol::playback_started>(m.payload);
+template <class Said>
+void echoes::played(const bus::message& m, auto&& then) {
+    const auto said = protocol::decode<Said>(m.payload);
     if (!said) return;
     std::lock_guard lock(mutex_);
     if (const auto found = sessions_.find(said->session_id); found != sessions_.end())
-        found->second.sound.plays(said->generation, now);
+        then(found->second.sound, said->generation);
+}
+
+void echoes::started(const bus::message& m, steady_time now) {
+    played<protocol::playback_started>(m, [&](audio::echo& sound, auto generation) { sound.plays(generation, now); });
 }
 
 void echoes::stopped(const bus::message& m, steady_time now) {
-    const auto said = protocol::decode<protocol::playback_stopped>(m.payload);
-    if (!said) return;
-    std::lock_guard lock(mutex_);
-    if (const auto found = sessions_.find(said->session_id); found != sessions_.end())
-        found->second.sound.stops(said->generation, now);
+    played<protocol::playback_stopped>(m, [&](audio::echo& sound, auto generation) { sound.stops(generation, now); });
 }
 
 bool echoes::hears(const std::string& session_id, audio::vad_frame frame, steady_time now) {

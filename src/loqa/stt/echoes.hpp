@@ -32,6 +32,9 @@ public:
     bool hears(const std::string& session_id, audio::vad_frame frame, steady_time now);
 
 private:
+    template <class Said>  // what a speaker says of what it plays
+    void played(const bus::message& m, auto&& then);
+
     struct speaking {
         audio::echo sound;
         std::uint64_t generation = 0;

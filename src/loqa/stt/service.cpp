@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -143,18 +142,6 @@ private:
     bool closed_ = false;
 };
 
-// A header that is a number; `missing` when it is not there.
-result<std::int64_t> number(const protocol::headers& all, std::string_view name, std::int64_t missing) {
-    const auto text = protocol::find(all, name);
-    if (text.empty()) return missing;
-    std::int64_t value = 0;
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (code != std::errc{} || end != text.data() + text.size()) {
-        return fail(errc::invalid_message, "header {} is \"{}\", expected a whole number", name, text.substr(0, 32));
-    }
-    return value;
-}
-
 result<frame> from_json(const bus::message& message) {
     auto read = protocol::decode<protocol::audio_frame>(message.payload);
     if (!read) return fail(std::move(read));
@@ -172,9 +159,9 @@ result<frame> from_json(const bus::message& message) {
 
 result<frame> from_pcm(const bus::message& message) {
     const auto& all = message.headers;
-    const auto sequence = number(all, header::sequence, 0);
-    const auto rate = number(all, header::sample_rate, audio::speech_rate_hz);
-    const auto channels = number(all, header::channels, 1);
+    const auto sequence = protocol::whole_number(all, header::sequence, 0);
+    const auto rate = protocol::whole_number(all, header::sample_rate, audio::speech_rate_hz);
+    const auto channels = protocol::whole_number(all, header::channels, 1);
     for (const auto* each : {&sequence, &rate, &channels}) {
         if (!*each) return fail(*each);
     }
