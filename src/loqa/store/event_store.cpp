@@ -64,7 +64,7 @@ event_store::~event_store() {
         std::lock_guard lock(mutex_);
         closing_ = true;
     }
-    closing_changed_.notify_all();
+    hurry_.notify_all();
     queue_.close();
     if (thread_.joinable()) thread_.join();
 }
@@ -83,6 +83,7 @@ result<void> event_store::append(event what) {
         if (queued_bytes_ + bytes <= max_queued_bytes && queue_.push(std::move(what))) {
             queued_bytes_ += bytes;
             ++accepted_;
+            if (no_more_waited_for()) hurry_.notify_all();
             return {};
         }
     }
@@ -94,6 +95,8 @@ result<void> event_store::append(event what) {
 result<void> event_store::flush(steady_time deadline) {
     std::unique_lock lock(mutex_);
     const auto goal = accepted_;
+    flush_until_ = goal;
+    hurry_.notify_all();
     if (!settled_changed_.wait_until(lock, deadline, [&] { return settled_ >= goal; }))
         return fail(errc::timed_out, "the event store has still {} events to write", goal - settled_);
     return {};
@@ -111,6 +114,7 @@ void event_store::run() {
             if (queue_.closed()) return;
             continue;
         }
+        wait_for_more();
         const auto batch = gather(std::move(*first));
         write_in_the_end(batch);
         {
@@ -119,6 +123,18 @@ void event_store::run() {
         }
         settled_changed_.notify_all();
     }
+}
+
+// Events come in bursts, and each transaction costs more than its events do; woken for every one of them this thread
+// would take the processor from whoever makes them.
+void event_store::wait_for_more() {
+    std::unique_lock lock(mutex_);
+    hurry_.wait_for(lock, options_.gather_for, [this] { return no_more_waited_for(); });
+}
+
+bool event_store::no_more_waited_for() const {
+    return closing_ || flush_until_ > settled_ || accepted_ - settled_ >= max_batch ||
+           queued_bytes_ >= max_queued_bytes / 2;
 }
 
 // Tries until it is written: what was accepted is not given up for a disk that is full or locked just now. A process
@@ -138,7 +154,7 @@ void event_store::write_in_the_end(const std::vector<event>& batch) {
         }
         write_failed_("events wait to be written: {}", done.error().message);
         std::unique_lock lock(mutex_);
-        closing_changed_.wait_for(lock, options_.retry_every, [this] { return closing_; });
+        hurry_.wait_for(lock, options_.retry_every, [this] { return closing_; });
     }
 }
 

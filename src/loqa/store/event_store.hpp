@@ -1,8 +1,10 @@
 // The event store: what happened in which session, kept as long as the configuration says.
 //
-// One for a process. append() puts the event in a bounded queue and returns; a thread of the store writes what has
-// gathered in one transaction, and deletes what is too old. Readers have a connection of their own and see what has
-// been written: call flush() first to see what was just appended. Every function may be called from any thread.
+// One for a process. append() puts the event in a bounded queue and returns; a thread of the store waits a few
+// milliseconds for what comes with it, writes all of that in one transaction, and deletes what is too old. A process
+// that is killed loses what it appended in these milliseconds and while the transaction ran; one that ends in order
+// loses nothing. Readers have a connection of their own and see what has been written: call flush() first, which waits
+// for no more to come, to see what was just appended. Every function may be called from any thread.
 //
 // The stricter of an event's scope and the store's mode counts: "ephemeral" never reaches the disk, of "session" (and
 // whatever else is not "persistent") what is too old or too much is deleted, "persistent" stays. Where the disk is full
@@ -75,6 +77,7 @@ struct options {
     bool vacuum_on_start = false;
     seconds prune_every{3600};
     milliseconds retry_every{1000};  // while the disk says no
+    milliseconds gather_for{5};      // after the first event of a transaction, unless it is full or asked for before
 };
 
 class event_store {
@@ -111,6 +114,8 @@ public:
 private:
     event_store(options with, const clock& time, telemetry::logger log, telemetry::metrics& metrics);
     void run();
+    void wait_for_more();
+    bool no_more_waited_for() const;  // holding mutex_
     std::vector<event> gather(event first);
     result<void> write(const std::vector<event>& batch);
     void write_in_the_end(const std::vector<event>& batch);
@@ -132,8 +137,9 @@ private:
     mutable std::optional<database> reader_;
 
     mutable std::mutex mutex_;
-    std::condition_variable settled_changed_, closing_changed_;
+    std::condition_variable settled_changed_, hurry_;
     bool closing_ = false;
+    std::uint64_t flush_until_ = 0;  // of the accepted ones, those that somebody waits for
     bounded_queue<event> queue_{max_queued_events, overflow::reject_newest};
     std::size_t queued_bytes_ = 0;
     std::uint64_t accepted_ = 0;  // events that were queued

@@ -123,6 +123,62 @@ TEST_F(EventStore, ClosingWritesWhatIsStillQueued) {
     EXPECT_THAT(types(*open()), SizeIs(1000));
 }
 
+// Of many events at a time; nothing here waits for the time to pass.
+class Gathering : public EventStore {
+protected:
+    std::unique_ptr<event_store> patient() {
+        auto store = open({.path = file_, .gather_for = 1h}).value();
+        append(*store, made("a", "first"));  // it has pruned
+        return store;
+    }
+    bool written(event_store& of, std::size_t count) const {
+        const auto give_up = std::chrono::steady_clock::now() + 20s;
+        while (of.events({.limit = 10'000}).value().size() < count && std::chrono::steady_clock::now() < give_up)
+            std::this_thread::sleep_for(1ms);
+        return of.events({.limit = 10'000}).value().size() >= count;
+    }
+    int transactions() const {
+        const auto text = metrics_.text();
+        const std::string_view name = "\nloqa_store_write_ms_count ";
+        return std::stoi(text.substr(text.find(name) + name.size()));
+    }
+};
+
+TEST_F(Gathering, WhatComesTogetherIsOneTransactionInItsOrder) {
+    auto store = patient();
+    const auto before = transactions();
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(store->append(made("a", fmt::format("{:03}", i))));
+    ASSERT_TRUE(store->flush(std::chrono::steady_clock::now() + 20s));
+    EXPECT_EQ(transactions(), before + 1);
+    const auto found = types(*store);
+    EXPECT_THAT(found, SizeIs(101));
+    EXPECT_TRUE(std::ranges::is_sorted(std::span(found).subspan(1)));
+}
+
+TEST_F(Gathering, EndsByItself) {
+    auto store = open();
+    ASSERT_TRUE(store->append(made("a", "one")));
+    EXPECT_TRUE(written(*store, 1));
+}
+
+TEST_F(Gathering, IsEndedByClosing) {
+    {
+        auto store = patient();
+        ASSERT_TRUE(store->append(made("a", "two")));
+    }
+    EXPECT_THAT(types(*open()), ElementsAre("first", "two"));
+}
+
+TEST_F(Gathering, IsEndedByAFullTransactionAndByManyBytes) {
+    auto store = patient();
+    for (int i = 0; i < 256; ++i) ASSERT_TRUE(store->append(made("a", "one")));
+    EXPECT_TRUE(written(*store, 257));
+    const std::string large(event_store::max_payload_bytes - 100, 'x');
+    for (std::size_t bytes = 0; bytes <= event_store::max_queued_bytes / 2; bytes += large.size())
+        ASSERT_TRUE(store->append(made("b", "one", large)));
+    EXPECT_TRUE(written(*store, 257 + 64));
+}
+
 TEST_F(EventStore, QueriesNarrowDown) {
     auto store = open();
     append(*store, made("a", "one"));
