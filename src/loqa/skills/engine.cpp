@@ -381,7 +381,8 @@ public:
     // The ticker runs only while a guest does, so that an idle machine sleeps.
     void guest_begins() {
         std::lock_guard lock(mutex_);
-        if (guests_++ == 0) changed_.notify_all();
+        ++guests_;
+        if (std::exchange(resting_, false)) changed_.notify_all();
     }
     void guest_ended() {
         std::lock_guard lock(mutex_);
@@ -398,7 +399,8 @@ private:
         std::unique_lock lock(mutex_);
         while (!ending_) {
             if (guests_ == 0) {
-                changed_.wait(lock, [this] { return ending_ || guests_ > 0; });
+                resting_ = true;
+                changed_.wait(lock, [this] { return ending_ || !resting_; });
                 continue;
             }
             changed_.wait_for(lock, options.tick, [this] { return ending_; });
@@ -409,6 +411,7 @@ private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::size_t guests_ = 0;
+    bool resting_ = false;  // the ticker, until a guest wakes it
     bool ending_ = false;
     std::thread ticker_;
 };
