@@ -8,11 +8,6 @@
 
 namespace loqa::skills {
 
-void tell(invocation& of, std::string_view type, const json& members) {
-    const auto text = protocol::dump(members);
-    of.audit(type, std::string_view(text).substr(1, text.size() - 2));
-}
-
 void deny(invocation& of, std::string_view what, std::string_view why) {
     if (++of.denied <= denials_told) tell(of, "skill.denied", {{"call", what}, {"reason", why}});
 }
@@ -75,9 +70,10 @@ void log_line(invocation& now, std::string_view call, std::string_view line, std
     const auto kept = line.substr(0, std::min(room, max_log_line_bytes));
     ++now.log_lines;
     now.log_bytes += static_cast<int>(kept.size());
-    json told = {{"message", kept}};
-    if (!level.empty()) told["level"] = level;
-    tell(now, "skill.log", told);
+    if (level.empty())
+        tell(now, "skill.log", {{"message", kept}});
+    else
+        tell(now, "skill.log", {{"message", kept}, {"level", level}});
 }
 
 result<void> host_log(guest& from) {

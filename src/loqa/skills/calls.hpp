@@ -10,6 +10,7 @@
 
 #include "loqa/protocol/json.hpp"
 #include "loqa/skills/abi.hpp"
+#include "loqa/skills/record.hpp"
 
 namespace loqa::skills {
 
@@ -33,7 +34,10 @@ code code_of(const error& e);
 inline invocation& now_of(guest& from) { return *static_cast<invocation*>(from.context()); }
 
 // Into the record: an event, and that something was forbidden.
-void tell(invocation& of, std::string_view type, const json& members);
+inline void tell(invocation& of, std::string_view type, const json& members) { of.audit(type, members_text(members)); }
+inline void tell(invocation& of, std::string_view type, std::initializer_list<member> members) {
+    of.audit(type, members_text(members));
+}
 void deny(invocation& of, std::string_view what, std::string_view why);
 
 // Texts that a guest hands over as pointer and length, from argument `at` on; nothing when one is outside its memory,

@@ -482,6 +482,7 @@ std::vector<std::string> mismatches(const manifest& wanted, const module_facts& 
 }
 
 bool subject_matches(std::string_view pattern, std::string_view subject) {
+    if (pattern == subject) return true;
     const auto wanted = split(pattern, '.');
     const auto tokens = split(subject, '.');
     for (std::size_t i = 0; i < wanted.size(); ++i) {

@@ -26,6 +26,7 @@
 #include "loqa/skills/intents.hpp"
 #include "loqa/skills/loader.hpp"
 #include "loqa/skills/manifest.hpp"
+#include "loqa/skills/record.hpp"
 #include "loqa/skills/storage.hpp"
 #include "loqa/skills/work_puller.hpp"
 
@@ -93,8 +94,8 @@ std::string random_uuid() {
     auto hex = random_hex(16);
     hex[12] = '4';
     hex[16] = "89ab"[hex[16] % 4];
-    return fmt::format("{}-{}-{}-{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(12, 4), hex.substr(16, 4),
-                       hex.substr(20));
+    for (const auto at : {20U, 16U, 12U, 8U}) hex.insert(at, 1, '-');
+    return hex;
 }
 
 // One that never was on the bus.
@@ -792,8 +793,7 @@ private:
         // Of a turn that leaves no trace, what a skill did for it leaves none either.
         const bool no_trace = protocol::read_turn(message.headers).privacy == ephemeral;
         const auto& scope = no_trace ? std::string(ephemeral) : options_.audit_privacy_scope;
-        const auto tell = [&](std::string_view type, const json& members) { audit(name, type, id, members, scope); };
-        tell("skill.invoke.start", {{"subject", message.subject}, {"kind", to_string(what.kind)}});
+        audit(name, "skill.invoke.start", id, {{"subject", message.subject}, {"kind", to_string(what.kind)}}, scope);
 
         const auto environment = environment_of(on, {.kind = to_string(what.kind),
                                                      .subject = message.subject,
@@ -843,8 +843,8 @@ private:
         denied_.add(static_cast<double>(reach.denied));
         if (done) {
             completed_.add();
-            tell("skill.invoke.complete",
-                 {{"duration_ms", ms}, {"cpu_us", used.cpu.count()}, {"memory_bytes", used.memory_bytes}});
+            audit(name, "skill.invoke.complete", id,
+                  {{"duration_ms", ms}, {"cpu_us", used.cpu.count()}, {"memory_bytes", used.memory_bytes}}, scope);
             return std::nullopt;
         }
         failed_.add();
@@ -854,7 +854,7 @@ private:
                      {"cpu_us", used.cpu.count()},
                      {"memory_bytes", used.memory_bytes}};
         if (!used.output.empty()) told["output"] = used.output;
-        tell("skill.invoke.error", told);
+        audit(name, "skill.invoke.error", id, told, scope);
         return done.error();
     }
 
@@ -912,20 +912,25 @@ private:
 
     void audit(const std::string& name, std::string_view type, std::string_view id, const json& members,
                const std::string& scope = {}) {
-        const auto text = protocol::dump(members);
-        audit_text(name, type, id, std::string_view(text).substr(1, text.size() - 2), scope);
+        audit_text(name, type, id, members_text(members), scope);
+    }
+    void audit(const std::string& name, std::string_view type, std::string_view id,
+               std::initializer_list<member> members, const std::string& scope = {}) {
+        audit_text(name, type, id, members_text(members), scope);
     }
 
     void audit_text(const std::string& name, std::string_view type, std::string_view id, std::string_view members,
                     const std::string& scope) {
-        auto payload = fmt::format(R"({{"skill":{})", protocol::dump(name));
-        if (!id.empty()) payload += fmt::format(R"(,"invocation_id":{})", protocol::dump(id));
-        if (!members.empty()) payload += fmt::format(",{}", members);
+        std::string payload = R"({"skill":)";
+        append_quoted(payload, name);
+        if (!id.empty()) append_quoted(payload += R"(,"invocation_id":)", id);
+        if (!members.empty()) (payload += ',') += members;
+        payload += '}';
         // The store counts and says what it has to lose.
         std::ignore = parts_.store.append({.session_id = "skill:" + name,
                                            .actor_id = name,
                                            .type = std::string(type),
-                                           .payload = payload + "}",
+                                           .payload = std::move(payload),
                                            .privacy_scope = scope.empty() ? options_.audit_privacy_scope : scope,
                                            .created_at = parts_.time.wall()});
     }
