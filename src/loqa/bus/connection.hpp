@@ -2,9 +2,10 @@
 //
 // connect() makes the first connection or fails; from then on it is kept for ever: lost connections come back with
 // jittered retries, and so do subscriptions. Every function may be called from any thread. A handler runs on a thread
-// of its subscription, one call at a time, and must not block: it puts what is to be done in a queue of its own.
-// Messages that a handler is too slow for are dropped, newest first, and counted in loqa_bus_dropped_total. A handler
-// must not end its own subscription, nor throw.
+// of its subscription, one call at a time: while it runs, the later messages of that subscription wait and those of all
+// others do not. So it does only what is soon done, and puts the rest in a queue of its own; the end of its
+// subscription waits for it. Messages that a handler is too slow for are dropped, newest first, and counted in
+// loqa_bus_dropped_total. A handler must not end its own subscription, nor throw.
 #pragma once
 
 #include <chrono>

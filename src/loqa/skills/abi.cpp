@@ -244,7 +244,7 @@ constexpr host_function functions[] = {
     {"loqa", "log", "(i32, i32, i32)", &log},
     {"loqa", "publish", "(i32, i32, i32, i32) -> i32", &publish_v2, permission::bus_publish},
     {"loqa", "respond", "(i32, i32) -> i32", &respond},
-    {"loqa", "request", "(i32, i32, i32, i32, i32) -> i32", &request, permission::bus_request},
+    {"loqa", "request", "(i32, i32, i32, i32, i32) -> i32", &request, permission::bus_request, true},
     {"loqa", "answer", "(i32, i32) -> i32", &fetch_answer},
     {"loqa", "kv_get", "(i32, i32) -> i32", &kv_get, capability::storage},
     {"loqa", "kv_keys", "(i32, i32) -> i32", &kv_keys, capability::storage},

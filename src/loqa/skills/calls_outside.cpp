@@ -272,13 +272,13 @@ constexpr host_function functions[] = {
     {"loqa", "timer_set", "(i32, i32, i64, i32, i32) -> i32", &timer_set, capability::timers},
     {"loqa", "timer_cancel", "(i32, i32) -> i32", &timer_cancel, capability::timers},
     {"loqa", "timer_list", "() -> i32", &timer_list, capability::timers},
-    {"loqa", "http", "(i32, i32, i32, i32) -> i32", &http, permission::http},
+    {"loqa", "http", "(i32, i32, i32, i32) -> i32", &http, permission::http, true},
     {"loqa", "config_get", "(i32, i32) -> i32", &config_get},
     {"loqa", "secret_has", "(i32, i32) -> i32", &secret_has},
-    {"loqa", "home_get", "() -> i32", &home_get, permission::home_read},
-    {"loqa", "home_learn", "(i32, i32) -> i32", &home_learn, permission::home_write},
-    {"loqa", "home_update", "(i32, i32) -> i32", &home_update, permission::home_write},
-    {"loqa", "events", "(i32) -> i32", &events, permission::events},
+    {"loqa", "home_get", "() -> i32", &home_get, permission::home_read, true},
+    {"loqa", "home_learn", "(i32, i32) -> i32", &home_learn, permission::home_write, true},
+    {"loqa", "home_update", "(i32, i32) -> i32", &home_update, permission::home_write, true},
+    {"loqa", "events", "(i32) -> i32", &events, permission::events, true},
 };
 
 }  // namespace

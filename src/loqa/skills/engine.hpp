@@ -56,6 +56,7 @@ struct host_function {
     std::string_view signature;  // "(i32, i32) -> i32"
     result<void> (*call)(guest& from) = nullptr;
     std::string_view needs = {};  // what a manifest must have for a module to import it; empty: nothing
+    bool waits = false;           // for somebody else, who may take his time
 };
 
 struct import {

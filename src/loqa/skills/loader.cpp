@@ -21,6 +21,14 @@ bool keeps_values(const module_facts& of) {
                                [](const import& one) { return one.module == "loqa" && one.name.starts_with("kv_"); });
 }
 
+bool waits_for_others(const module_facts& of) {
+    return std::ranges::any_of(of.imports, [](const import& one) {
+        if (one.name == "poll_oneoff") return true;
+        const auto* function = find_host_function(one.module, one.name);
+        return function != nullptr && function->waits;
+    });
+}
+
 }  // namespace
 
 std::vector<fs::path> loader::find() const {
@@ -99,6 +107,7 @@ result<std::shared_ptr<const version>> loader::load(const fs::path& file) const 
                                                   .signed_by = std::move(*signer),
                                                   .sha256 = sha256_hex(std::as_bytes(std::span(*wasm))),
                                                   .keeps = keeps_values(*facts),
+                                                  .waits = waits_for_others(*facts),
                                                   .config = std::move(*config),
                                                   .grants = std::move(*grants)});
     if (auto tested = self_test(*made); !tested)

@@ -28,6 +28,7 @@ struct version {
     std::string signed_by;
     std::string sha256;  // of the module
     bool keeps = false;  // it imports the functions that keep values
+    bool waits = false;  // it imports functions that wait for somebody else, or for a time
     config_values config;
     std::vector<http_grant> grants;
 };

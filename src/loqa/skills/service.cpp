@@ -45,6 +45,8 @@ constexpr milliseconds usual_patience{5000};  // of who waits for an intent's an
 constexpr milliseconds quiet_before_loading{300};
 constexpr milliseconds longest_flush{500};
 constexpr std::string_view ephemeral = "ephemeral";
+constexpr int prompt_in_row = 8;  // invocations, and the next one is expected to be prompt too
+constexpr int prompt_waits = 40;  // times its processor time, for a processor and for the disk
 
 enum class event_kind : std::uint8_t { message, intent, timer, start };
 std::string_view to_string(event_kind kind) {
@@ -65,7 +67,7 @@ struct work {
     }
 };
 
-struct skill {
+struct skill : std::enable_shared_from_this<skill> {
     std::string name;
     std::shared_ptr<const version> now;
     std::map<std::string, std::unique_ptr<bus::subscription>> subscriptions;  // by subject; for who loads alone
@@ -75,6 +77,7 @@ struct skill {
     std::deque<work> waiting;
     int running = 0;
     bool gone = false;
+    int prompt = 0;  // so many invocations in a row, of this version, were over at once
     int failures_in_row = 0;
     milliseconds suspension{};  // the last one's length; 0 while it works
     steady_time suspended_until{};
@@ -159,15 +162,16 @@ public:
 
     ~skill_service() override {
         keeper_ = {};
-        for (auto& [name, one] : skills_) {
-            one->subscriptions.clear();
-            one->durable.reset();
-        }
         {
             std::lock_guard lock(mutex_);
             stopping_.request_stop();
         }
         ready_.notify_all();
+        // What runs on a thread of the bus is waited for here, and was told to end above.
+        for (auto& [name, one] : skills_) {
+            one->subscriptions.clear();
+            one->durable.reset();
+        }
         threads_.clear();
         timers_.reset();
     }
@@ -409,6 +413,7 @@ private:
             one = entry.get();
             one->name = name;
             one->now = made;
+            one->prompt = 0;
             one->failures_in_row = 0;
             one->suspension = {};
             one->suspended_until = {};
@@ -599,6 +604,12 @@ private:
     // ── What there is to do
     // ───────────────────────────────────────────────────────────────────────────────────────────
 
+    struct job {
+        std::shared_ptr<skill> of;
+        std::shared_ptr<const version> on;
+        work what;
+    };
+
     // On a thread of the bus.
     void hear(skill& one, event_kind kind, bus::message m) {
         work what{.kind = kind, .message = std::move(m)};
@@ -614,7 +625,27 @@ private:
             const auto patience = protocol::read_turn(what.message.headers).budget.value_or(usual_patience);
             what.until = parts_.time.steady() + patience;
         }
-        take(one, std::move(what));
+        if (auto mine = begin_here(one, what))
+            carry_out(std::move(*mine));
+        else
+            take(one, std::move(what));
+    }
+
+    // Whether the invocation runs on the thread that brought it: waking another one takes longer than all that such a
+    // skill does. It holds back what comes on the same subject after it, so the skill must have been done at once with
+    // what it got last, and import nothing that waits for somebody else; `what` is taken then.
+    std::optional<job> begin_here(skill& one, work& what) {
+        std::lock_guard lock(mutex_);
+        if (one.prompt < prompt_in_row || one.now->waits || one.gone || stopping_.stop_requested()) return std::nullopt;
+        if (one.suspension.count() > 0 || one.running > 0 || !one.waiting.empty()) return std::nullopt;
+        if (running_ >= options_.max_concurrency) return std::nullopt;
+        return begun(one, std::move(what));
+    }
+    // Holding the mutex.
+    job begun(skill& one, work what) {
+        ++one.running;
+        ++running_;
+        return {one.shared_from_this(), one.now, std::move(what)};
     }
     static std::string intent_name(const std::string& subject, const version& of) {
         for (const auto& one : of.about.intents)
@@ -727,28 +758,26 @@ private:
         take(*one, std::move(what));
     }
 
-    struct job {
-        std::shared_ptr<skill> of;
-        std::shared_ptr<const version> on;
-        work what;
-    };
+    // Holding the mutex: whether one has work that it may do now. No skill has all threads, so that one which sleeps
+    // leaves the others some.
+    bool may_begin(const skill& one) const {
+        // A skill that was suspended is tried with one message first.
+        // One that keeps values runs once at a time, so that none of its changes is lost to another.
+        const int most = one.suspension.count() > 0 || one.now->keeps ? 1 : std::max(1, options_.max_concurrency - 1);
+        return !one.waiting.empty() && one.running < most;
+    }
 
-    // The next piece of work, skills taking turns. No skill has all threads, so that one which sleeps leaves the others
-    // some.
+    // The next piece of work, skills taking turns.
     std::optional<job> next() {
-        const int most = std::max(1, options_.max_concurrency - 1);
+        if (running_ >= options_.max_concurrency) return std::nullopt;
         auto at = skills_.upper_bound(last_served_);
         for (std::size_t i = 0; i < skills_.size(); ++i, ++at) {
             if (at == skills_.end()) at = skills_.begin();
             auto& one = *at->second;
-            // A skill that was suspended is tried with one message first.
-            // One that keeps values runs once at a time, so that none of its changes is lost to another.
-            const int allowed = one.suspension.count() > 0 || one.now->keeps ? 1 : most;
-            if (one.waiting.empty() || one.running >= allowed) continue;
+            if (!may_begin(one)) continue;
             last_served_ = one.name;
-            job out{at->second, one.now, std::move(one.waiting.front())};
+            auto out = begun(one, std::move(one.waiting.front()));
             one.waiting.pop_front();
-            ++one.running;
             if (out.on->about.durable) one.more();
             return out;
         }
@@ -764,23 +793,40 @@ private:
                 continue;
             }
             lock.unlock();
-            usage used;
-            std::uint64_t denied = 0;
-            auto failure = invoke(*mine, used, denied);
-            lock.lock();
-            auto ended = finish(*mine->of, failure, used, denied);
-            lock.unlock();  // who hears of it may send us a message from the same thread
-            if (!ended.said.is_null())
-                std::ignore = parts_.bus.publish(protocol::subject::skill_failed, protocol::dump(ended.said));
-            mine->what.end(failure ? &*failure : nullptr);
-            const auto why = fail(errc::busy, "skill {} is suspended", mine->of->name).error();
-            for (const auto& one : ended.refused) refuse(one, why, no_answer::suspended);
-            mine.reset();
+            carry_out(std::move(*mine));
             lock.lock();
         }
     }
 
-    std::optional<error> invoke(const job& mine, usage& used, std::uint64_t& denied) {
+    void carry_out(job mine) {
+        outcome how;
+        const auto began = std::chrono::steady_clock::now();
+        how.failure = invoke(mine, how);
+        how.prompt =
+            how.used.cpu < options_.prompt && std::chrono::steady_clock::now() - began < options_.prompt * prompt_waits;
+        after ended;
+        {
+            // Not held below: who hears of it may send us a message from the same thread.
+            std::lock_guard lock(mutex_);
+            ended = finish(mine, how);
+        }
+        if (!ended.said.is_null())
+            std::ignore = parts_.bus.publish(protocol::subject::skill_failed, protocol::dump(ended.said));
+        mine.what.end(how.failure ? &*how.failure : nullptr);
+        if (ended.refused.empty()) return;
+        const auto why = fail(errc::busy, "skill {} is suspended", mine.of->name).error();
+        for (const auto& one : ended.refused) refuse(one, why, no_answer::suspended);
+    }
+
+    struct outcome {
+        std::optional<error> failure;
+        usage used;
+        std::uint64_t denied = 0;
+        bool prompt = false;
+    };
+
+    std::optional<error> invoke(const job& mine, outcome& how) {
+        auto& used = how.used;
         const auto& on = *mine.on;
         const auto& what = mine.what;
         const auto& message = what.message;
@@ -839,7 +885,7 @@ private:
             std::ignore = parts_.bus.respond(message, apology_for(done ? no_answer::silent : no_answer::failed));
         const auto ms = std::chrono::duration_cast<milliseconds>(used.wall).count();
         duration_.observe(to_ms(used.wall));
-        denied = reach.denied;
+        how.denied = reach.denied;
         denied_.add(static_cast<double>(reach.denied));
         if (done) {
             completed_.add();
@@ -864,14 +910,20 @@ private:
     };
 
     // Holding the mutex.
-    after finish(skill& one, const std::optional<error>& failure, const usage& used, std::uint64_t denied) {
+    after finish(const job& mine, const outcome& how) {
+        auto& one = *mine.of;
+        const auto& failure = how.failure;
         --one.running;
+        --running_;
         ++one.invocations;
-        one.denied += denied;
-        one.cpu += used.cpu;
-        one.wall += used.wall;
-        one.memory_bytes = std::max(one.memory_bytes, used.memory_bytes);
-        if (!one.waiting.empty()) ready_.notify_one();  // it may have one more now
+        one.denied += how.denied;
+        one.cpu += how.used.cpu;
+        one.wall += how.used.wall;
+        one.memory_bytes = std::max(one.memory_bytes, how.used.memory_bytes);
+        if (mine.on == one.now) one.prompt = how.prompt ? std::min(one.prompt + 1, prompt_in_row) : 0;
+        // One more may run now, of this skill or of another.
+        if (std::ranges::any_of(skills_, [this](const auto& other) { return may_begin(*other.second); }))
+            ready_.notify_one();
         if (one.now->about.durable) one.more();
         after out;
         if (!failure) {
@@ -954,6 +1006,7 @@ private:
     std::map<std::string, std::shared_ptr<skill>> skills_;  // changed by who loads, holding both
     std::map<fs::path, refused_skill> refused_;
     std::map<fs::path, std::string> resting_;  // disabled ones
+    int running_ = 0;                          // invocations, on threads of this service and of the bus
     std::string last_served_;
     std::stop_source stopping_;
     std::unique_ptr<durable_timers> timers_;

@@ -3,9 +3,12 @@
 // start() loads every skill.yaml below the folder, and from then on what is changed there: a version that loads and
 // passes its self-test takes over, one that does not leaves the one before in place. A message on a subject of a skill,
 // an intent that it declares, a timer of its own is an invocation: it waits in the skill's own bounded queue until one
-// of the service's threads is free, so that a skill that is slow or flooded delays no other. One that fails again and
-// again is suspended, which `skill.failed` says, and tried again later. What skills do is recorded in the event store.
-// Every function may be called from any thread but a handler of the bus; those that load wait for each other.
+// of the service's threads is free, so that a skill that is slow or flooded delays no other. A skill that was prompt
+// with what it got last, and cannot wait for anything, is invoked on the bus's thread that brings its message; should
+// it take long this time, what comes on the same subject waits once for it, and goes to the other threads from then on.
+// One that fails again and again is suspended, which `skill.failed` says, and tried again later. What skills do is
+// recorded in the event store. Every function may be called from any thread but a handler of the bus; those that load
+// wait for each other.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +45,8 @@ struct service_options {
     int max_concurrency = 4;
     std::string audit_privacy_scope = "local";
     std::size_t queued_per_skill = 256;
-    int failures_to_suspend = 5;                                         // in a row
+    microseconds prompt{500};     // of processor time: what takes less is better not handed to another thread
+    int failures_to_suspend = 5;  // in a row
     milliseconds first_suspension{10'000}, longest_suspension{600'000};  // it doubles from one to the next
     milliseconds declare_every{5000};
 };

@@ -2,6 +2,7 @@
 #include "loqa/skills/service.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 #include "loqa/skills/tests/skills_fixture.hpp"
 
@@ -341,6 +342,154 @@ TEST_F(Skills, OneThatAlwaysFailsIsSuspendedAndTriedAgain) {
     ASSERT_TRUE(bus_.publish("test.bad", "x"));
     await("bad", 4);
     EXPECT_EQ(json::parse(bus_.wait_for("skill.failed", 2).at(1).payload)["suspended_ms"], 20'000);
+}
+
+// ── On the thread that brings the message
+// ─────────────────────────────────────────────────────────────────────────────
+
+// Publishes; with a message of more than 1000 bytes it does `instead`.
+std::string prompt_but(std::string_view instead, std::string_view imports = {}) {
+    return fmt::format(R"((module
+  (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
+  (import "env" "host_publish" (func $publish (param i32 i32 i32 i32) (result i32)))
+  {}
+  (memory (export "memory") 1)
+  (data (i32.const 0) "test.out")
+  (func (export "run")
+    (drop (call $sizes (i32.const 32) (i32.const 36)))
+    (if (i32.gt_u (i32.load (i32.const 36)) (i32.const 1000)) (then {}))
+    (drop (call $publish (i32.const 0) (i32.const 8) (i32.const 0) (i32.const 1))))))",
+                       imports, instead);
+}
+constexpr std::string_view endless = "(loop $l (br $l))";
+const std::string long_message(1000, 'x');
+
+class PromptSkills : public Skills {
+protected:
+    void SetUp() override {
+        Skills::SetUp();
+        options_.prompt = milliseconds(50);
+        heard_ =
+            bus_.subscribe("test.out", [this](const bus::message&) { ran_on_ = std::this_thread::get_id(); }).value();
+    }
+
+    // Whether one more invocation runs on this thread, which brings its message.
+    bool runs_here(const std::string& subject = "test.one") {
+        const auto before = status("one").invocations;
+        EXPECT_TRUE(bus_.publish(subject, subject.starts_with("intent.") ? "{}" : "x"));
+        await("one", before + 1);
+        return ran_on_ == std::this_thread::get_id();
+    }
+    bool becomes_prompt(const std::string& subject = "test.one") {
+        for (int i = 0; i < 100; ++i)
+            if (runs_here(subject)) return true;
+        return false;
+    }
+
+    std::atomic<std::thread::id> ran_on_;
+    std::unique_ptr<bus::subscription> heard_;
+};
+
+TEST_F(PromptSkills, AreInvokedWhereTheirMessageComes) {
+    add("one", prompt_but("nop"));
+    start();
+    for (int i = 0; i < 8; ++i) EXPECT_FALSE(runs_here()) << i;
+    EXPECT_TRUE(becomes_prompt());
+    EXPECT_THAT(recorded_types("one").back(), "skill.invoke.complete");
+}
+
+TEST_F(PromptSkills, AlsoForIntents) {
+    write("one", prompt_but("nop"), R"(metadata: {name: one, version: 1.0.0}
+runtime: {mode: wasm, module: skill.wasm, entrypoint: run}
+capabilities: {bus: {publish: [test.out]}}
+intents: [{name: CoffeeBrew, sentences: [brew]}]
+permissions: [bus:publish]
+)");
+    start();
+    EXPECT_TRUE(becomes_prompt("intent.CoffeeBrew"));
+}
+
+TEST_F(PromptSkills, AreHandedOverWhereTheyMightWait) {
+    options_.prompt = seconds(100);
+    add("one",
+        prompt_but("nop",
+                   R"((import "wasi_snapshot_preview1" "poll_oneoff" (func (param i32 i32 i32 i32) (result i32))))"));
+    start();
+    for (int i = 0; i < 20; ++i) EXPECT_FALSE(runs_here());
+}
+
+TEST_F(PromptSkills, ANewVersionHasToShowItFirst) {
+    options_.prompt = seconds(100);
+    add("one", prompt_but("nop"));
+    start();
+    ASSERT_TRUE(becomes_prompt());
+    ASSERT_TRUE(service_->reload("one"));
+    EXPECT_FALSE(runs_here());
+}
+
+TEST_F(PromptSkills, OneThatIsSlowOnceHoldsNothingBackAgain) {
+    add("one", prompt_but(endless), "limits: {cpu_ms: 200}");
+    start();
+    ASSERT_TRUE(becomes_prompt());
+    const auto before = status("one").invocations;
+    ASSERT_TRUE(bus_.publish("test.one", long_message));
+    ASSERT_EQ(status("one").invocations, before + 1) << "it was not invoked here";
+    ASSERT_TRUE(bus_.publish("test.one", long_message));
+    EXPECT_EQ(status("one").invocations, before + 1);
+    EXPECT_FALSE(runs_here());
+    await("one", before + 3);
+    EXPECT_EQ(status("one").failures, 2U);
+}
+
+TEST_F(PromptSkills, EndWithTheService) {
+    add("one", prompt_but(endless));
+    start();
+    ASSERT_TRUE(becomes_prompt());
+    std::jthread bringing([&] { EXPECT_TRUE(bus_.publish("test.one", long_message)); });
+    const auto give_up = std::chrono::steady_clock::now() + seconds(10);
+    while (status("one").running == 0 && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+    ASSERT_EQ(status("one").running, 1);
+    const auto began = std::chrono::steady_clock::now();
+    service_.reset();
+    EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(10));
+    EXPECT_EQ(last("one", "skill.invoke.error")["code"], "cancelled");
+}
+
+TEST_F(PromptSkills, CountAmongThoseThatRunAtOnce) {
+    options_.max_concurrency = 1;
+    add("one", prompt_but(endless), "limits: {cpu_ms: 2000}");
+    add("two", mirror);
+    start();
+    ASSERT_TRUE(becomes_prompt());
+    std::jthread bringing([&] { EXPECT_TRUE(bus_.publish("test.one", long_message)); });
+    const auto give_up = std::chrono::steady_clock::now() + seconds(10);
+    while (status("one").running == 0 && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+    ASSERT_TRUE(bus_.publish("test.two", "x"));
+    ASSERT_TRUE(bus_.publish("test.two", "x"));
+    std::this_thread::sleep_for(milliseconds(50));
+    EXPECT_EQ(status("two").waiting, 2U);
+    await("two", 2);
+    EXPECT_EQ(status("one").failures, 1U);
+}
+
+TEST_F(PromptSkills, AreSuspendedLikeOthers) {
+    options_.failures_to_suspend = 3;
+    options_.prompt = seconds(100);
+    add("one", prompt_but("unreachable"));
+    start();
+    ASSERT_TRUE(becomes_prompt());
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+        ASSERT_TRUE(bus_.publish("test.one", long_message));
+        ASSERT_EQ(status("one").failures, i) << "it was not invoked here";
+    }
+    EXPECT_EQ(bus_.published("skill.failed").size(), 1U);
+    EXPECT_EQ(status("one").state, "suspended");
+    ASSERT_TRUE(bus_.publish("test.one", "x"));
+    EXPECT_EQ(status("one").dropped, 1U);
+
+    clock_.advance(seconds(11));
+    EXPECT_FALSE(runs_here()) << "whoever was suspended is tried beside the bus first";
+    EXPECT_TRUE(becomes_prompt());
 }
 
 TEST_F(Skills, OverlappingPatternsBringAMessageOnce) {
