@@ -197,9 +197,13 @@ result<void> request(guest& from) {
 }
 
 result<void> fetch_answer(guest& from) {
+    auto& now = now_of(from);
     const auto room = from.room(from.u32(0), from.u32(1));
-    const auto& found = now_of(from).answer;
-    if (!room) return answer(from, code::invalid);
+    if (!room) {
+        deny(now, "answer", "the place for it is outside the module's memory");
+        return answer(from, code::invalid);
+    }
+    const auto& found = now.answer;
     const auto part = std::string_view(found).substr(0, room->size());
     std::ranges::copy(part, room->begin());
     from.answer(static_cast<std::int32_t>(part.size()));

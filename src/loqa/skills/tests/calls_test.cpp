@@ -182,12 +182,18 @@ INSTANTIATE_TEST_SUITE_P(Imports, OutOfBounds, testing::ValuesIn(all_out_of_boun
 
 // Those without a code, or for which there is no text to take.
 TEST_F(Calls, AnAnswerIsNotWrittenOutsideTheMemory) {
-    EXPECT_EQ(call(probe("answer", one_text, "(i32.const 262140) (i32.const 8)")), "3");
-    for (const auto* place : {"(i32.const 0) (i32.const -1)", "(i32.const -4) (i32.const 8)"}) {
+    std::uint64_t invocations = 0;
+    start();
+    for (const auto* place :
+         {"(i32.const 262140) (i32.const 8)", "(i32.const 0) (i32.const -1)", "(i32.const -4) (i32.const 8)"}) {
         write("one", probe("answer", one_text, place), std::string(manifest_of_all));
-        ASSERT_TRUE(service_->reload("one"));
+        service_->rescan();
         EXPECT_EQ(invoke(), "3") << place;
+        await("one", ++invocations);
+        EXPECT_EQ(status("one").denied, invocations) << place;
+        EXPECT_EQ(last("one", "skill.denied")["call"], "answer");
     }
+    EXPECT_EQ(status("one").failures, 0U);
 }
 
 TEST_F(Calls, ALineOutsideTheMemoryIsNotLogged) {
