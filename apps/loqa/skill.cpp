@@ -48,7 +48,8 @@ result<int> list(const skill_options& options) {
         print_line(fmt::format("{}  {}  {}  {}", fit(printable(text_field(one, "name")), 20),
                                fit(printable(text_field(one, "version")), 10),
                                fit(printable(text_field(one, "state")), 10), more));
-        if (const auto why = text_field(one, "error"); !why.empty()) print_line("    " + printable(why));
+        for (const auto* field : {"error", "hint"})
+            if (const auto why = text_field(one, field); !why.empty()) print_line("    " + printable(why));
     }
     return 0;
 }
@@ -95,6 +96,7 @@ result<int> tell(const skill_options& options, json what, std::string_view done)
     print_line(fmt::format("{} is {}", printable(text_field(told, "name")), done));
     if (const auto why = text_field(told, "waits_for"); !why.empty())
         print_line(fmt::format("It is used once it is configured: {}", printable(why)));
+    if (const auto next = text_field(told, "hint"); !next.empty()) print_line("  " + printable(next));
     return 0;
 }
 

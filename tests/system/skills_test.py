@@ -252,6 +252,30 @@ def test_a_skill_is_installed_and_removed(host: Instance, skills_folder: Path, t
     assert "other" not in {one["name"] for one in host.loqa_json("skill", "list")["skills"]}
 
 
+def test_one_without_its_configuration_waits_and_says_for_what(host: Instance, skills_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(skills_folder / "home" / "countdown", tmp_path / "asker")
+    manifest = MANIFEST.replace("name: countdown", "name: asker").replace("skill.countdown.start", "skill.asker.start")
+    values = "config:\n  url: {type: text, required: true}\n  room: {type: text, required: true}\n"
+    (tmp_path / "asker" / "skill.yaml").write_text(manifest + values)
+
+    def state() -> str:
+        return next(one["state"] for one in host.loqa_json("skill", "list")["skills"] if one["name"] == "asker")
+
+    installed = host.loqa("skill", "install", tmp_path / "asker")
+    assert installed.returncode == 0, installed.stderr
+    assert "url must be set" in installed.stdout
+    assert "loqa skill config asker url VALUE" in installed.stdout
+    assert state() == "waiting"
+    assert "loqa skill config asker url VALUE" in host.loqa("skill", "list").stdout
+
+    first = host.loqa("skill", "config", "asker", "url", "http://example.org")
+    assert "loqa skill config asker room VALUE" in first.stderr
+    assert state() == "waiting"
+    assert host.loqa("skill", "config", "asker", "room", "bath").returncode == 0
+    assert state() == "ready"
+    assert host.loqa("skill", "remove", "asker").returncode == 0
+
+
 # What must stay hidden, and what must not be pretended
 
 SECRET = "s3cr3t-of-the-house"

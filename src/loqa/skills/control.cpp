@@ -22,6 +22,7 @@ json to_json(const skill_status& of) {
             {"state", of.state},
             {"signed_by", of.signed_by},
             {"error", of.error},
+            {"hint", of.hint},
             {"intents", of.intents},
             {"invocations", of.invocations},
             {"failures", of.failures},
@@ -103,7 +104,8 @@ result<std::string> control::answer(const std::string& payload) {
         if (!installed) return fail(std::move(installed));
         json told = {{"name", *installed}};
         for (const auto& one : skills_.list())
-            if (one.name == *installed && one.state == "refused") told["waits_for"] = one.error;
+            if (one.name == *installed && (one.state == "waiting" || one.state == "refused"))
+                told.update({{"waits_for", one.error}, {"hint", one.hint}});
         return protocol::dump(told);
     }
     if (action == "rescan") return skills_.rescan(), done({});

@@ -90,6 +90,7 @@ struct skill : std::enable_shared_from_this<skill> {
 struct refused_skill {
     std::string name;
     error why;
+    bool waits = false;  // it would be used if its configuration were set
 };
 
 // As RFC 4122 writes a random one.
@@ -231,9 +232,10 @@ public:
                 out.push_back({.name = one.name,
                                .version = {},
                                .folder = file.parent_path(),
-                               .state = "refused",
+                               .state = one.waits ? "waiting" : "refused",
                                .signed_by = {},
                                .error = one.why.message,
+                               .hint = one.why.hint,
                                .intents = {}});
         }
         for (const auto& [file, name] : resting_)
@@ -370,9 +372,11 @@ private:
             json told = {{"file", file.string()}, {"error", loaded.error().message}};
             if (before) told["still"] = known->second->now->about.version;
             audit(shown, "skill.refused", "", told);
+            const bool waits = loaded.error().code == errc::invalid_config && parsed.faults.empty() &&
+                               lacks_values_only(parsed.value, options_.data);
             std::lock_guard lock(mutex_);
             resting_.erase(file);
-            refused_.insert_or_assign(file, refused_skill{shown, loaded.error()});
+            refused_.insert_or_assign(file, refused_skill{shown, loaded.error(), waits});
             return fail(std::move(loaded));
         }
         // A file that names another skill than it did is no version of that one.

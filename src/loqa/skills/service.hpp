@@ -63,9 +63,10 @@ struct service_parts {
 struct skill_status {
     std::string name, version;
     fs::path folder;
-    std::string state;      // ready, suspended, disabled, refused
+    std::string state;      // ready, suspended, disabled, refused, waiting (for nothing but configuration)
     std::string signed_by;  // the key, and whose it is; empty when it is not signed
     std::string error;      // why it was refused, or what failed last
+    std::string hint{};     // how to mend that
     std::vector<std::string> intents{};
     std::uint64_t invocations = 0, failures = 0, dropped = 0, denied = 0;
     std::size_t waiting = 0;
@@ -90,7 +91,7 @@ public:
     // One that is disabled stays where it is and gets nothing to do, also after a restart.
     virtual result<void> enable(const std::string& name, bool enabled) = 0;
     // Takes a folder over into the skills' own, in place of the version that is there. Answers its name. A new one
-    // that lacks nothing but configuration is taken over too, and refused until it has it.
+    // that lacks nothing but configuration is taken over too, and waits until it has it.
     virtual result<std::string> install(const fs::path& from) = 0;
     // Deletes its folder and its timers; what it keeps, its configuration and its secrets stay.
     virtual result<void> remove(const std::string& name) = 0;

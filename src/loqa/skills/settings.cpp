@@ -94,16 +94,20 @@ result<std::string> config_value(const config_key& key, const YAML::Node& given)
     }
 }
 
-result<config_values> read_config(const manifest& of, const fs::path& data) {
-    config_values out;
+namespace {
+
+struct values_read {
+    config_values values;
+    std::vector<std::string> faults;   // but what is missing
+    std::vector<std::string> missing;  // keys
+};
+
+result<values_read> read_values(const manifest& of, const fs::path& file) {
+    values_read out;
     if (of.config.empty()) return out;
-    const auto file = config_file(data, of.name);
     const auto given = parse_values(file);
     if (!given) return fail(given);
-    std::string faults;
-    const auto wrong = [&](const std::string& what) {
-        faults += fmt::format("{}{}: {}", faults.empty() ? "" : "; ", file.string(), what);
-    };
+    const auto wrong = [&](std::string what) { out.faults.push_back(std::move(what)); };
     for (const auto& one : *given)
         if (!one.first.IsScalar() || of.find_config(one.first.Scalar()) == nullptr)
             wrong(fmt::format("skill {} has no value {}", of.name, one.first.IsScalar() ? one.first.Scalar() : "[…]"));
@@ -112,17 +116,39 @@ result<config_values> read_config(const manifest& of, const fs::path& data) {
         if (found && !found.IsNull()) {
             auto value = config_value(key, found);
             if (value)
-                out[key.name] = std::move(*value);
+                out.values[key.name] = std::move(*value);
             else
                 wrong(fmt::format("{} {}", key.name, value.error().message));
         } else if (key.fallback) {
-            out[key.name] = *key.fallback;
+            out.values[key.name] = *key.fallback;
         } else if (key.required) {
-            wrong(fmt::format("{} must be set", key.name));
+            out.missing.push_back(key.name);
         }
     }
-    if (faults.empty()) return out;
-    return fail(errc::invalid_config, "{}", faults).hint("loqa skill config {} KEY VALUE sets a value", of.name);
+    return out;
+}
+
+}  // namespace
+
+result<config_values> read_config(const manifest& of, const fs::path& data) {
+    const auto file = config_file(data, of.name);
+    auto read = read_values(of, file);
+    if (!read) return fail(std::move(read));
+    if (read->faults.empty() && read->missing.empty()) return std::move(read->values);
+    std::string told;
+    const auto tell = [&](const std::string& what) {
+        told += fmt::format("{}{}: {}", told.empty() ? "" : "; ", file.string(), what);
+    };
+    for (const auto& one : read->faults) tell(one);
+    for (const auto& key : read->missing) tell(key + " must be set");
+    auto failed = fail(errc::invalid_config, "{}", told);
+    if (read->missing.empty()) return std::move(failed).hint("loqa skill config {} KEY VALUE sets a value", of.name);
+    return std::move(failed).hint("loqa skill config {} {} VALUE", of.name, read->missing.front());
+}
+
+bool lacks_values_only(const manifest& of, const fs::path& data) {
+    const auto read = read_values(of, config_file(data, of.name));
+    return read && read->faults.empty() && !read->missing.empty();
 }
 
 result<void> write_config(const manifest& of, const fs::path& data, std::string_view key, const std::string* value) {

@@ -32,8 +32,12 @@ fs::path secret_file(const fs::path& data, std::string_view skill, std::string_v
 // The value as a skill gets it; the error completes a sentence: "is not a whole number".
 result<std::string> config_value(const config_key& key, const YAML::Node& given);
 
-// All values with the defaults filled in; invalid_config with every fault of the file.
+// All values with the defaults filled in; invalid_config with every fault of the file, and as its hint the command that
+// sets what is missing first.
 result<config_values> read_config(const manifest& of, const fs::path& data);
+
+// Whether all that is wrong with the values is that some have not been set.
+bool lacks_values_only(const manifest& of, const fs::path& data);
 
 // Writes one value of the file anew; without a value it is taken out. Only what fits the schema.
 result<void> write_config(const manifest& of, const fs::path& data, std::string_view key, const std::string* value);

@@ -613,8 +613,14 @@ TEST_F(LifeCycle, OneThatWaitsForItsConfigurationIsInstalled) {
                                                                                "true}}\n"));
     ASSERT_TRUE(write_file_atomically(made / "skill.wasm", assemble(says("1")).value()));
     EXPECT_EQ(service_->install(made).value(), "one");
-    EXPECT_EQ(status("one").state, "refused");
+    EXPECT_EQ(status("one").state, "waiting");
     EXPECT_THAT(status("one").error, HasSubstr("url must be set"));
+    EXPECT_EQ(status("one").hint, "loqa skill config one url VALUE");
+
+    ASSERT_TRUE(write_file_atomically(config_file(root_, "one"), "url: [a, b]\n"));
+    EXPECT_FALSE(service_->reload("one"));
+    EXPECT_EQ(status("one").state, "refused") << "what is wrong is not only missing";
+
     ASSERT_TRUE(write_file_atomically(config_file(root_, "one"), "url: here\n"));
     ASSERT_TRUE(service_->reload("one"));
     EXPECT_EQ(invoke(), "1");
