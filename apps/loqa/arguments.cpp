@@ -376,7 +376,7 @@ private:
                            "  loqa skill secret set home-assistant token < token.txt");
         secret.require_subcommand(1);
         secret.fallthrough();
-        auto& set = sub(secret, "set", "Set a secret; it is read from standard input",
+        auto& set = sub(secret, "set", "Set a secret; it is asked for, or read from standard input",
                         "  loqa skill secret set home-assistant token < token.txt", action::secret);
         which(set)->required();
         set.add_option("key", o.key, "Which")->required()->type_name("KEY");

@@ -1,7 +1,3 @@
-#include <cstdio>
-#include <iostream>
-#include <iterator>
-
 #include <nlohmann/json.hpp>
 
 #include "client.hpp"
@@ -121,7 +117,8 @@ result<int> config(const skill_options& options) {
         for (const auto& key : about->config) {
             const auto found = values ? values->find(key.name) : skills::config_values::const_iterator();
             const bool set = values && found != values->end();
-            print_line(fmt::format("{} = {}", key.name, set ? printable(found->second) : "(not set)"));
+            print_line(fmt::format("{} = {}", key.name,
+                                   set ? printable(found->second) : printable(key.fallback.value_or("(not set)"))));
         }
         if (!values) return fail(values);
         return 0;
@@ -144,7 +141,7 @@ result<int> set_secret(const skill_options& options) {
         return fail(errc::not_found, "skill {} has no secret {}", options.name, options.key)
             .hint("its manifest lists: {}",
                   about->secrets.empty() ? "none" : fmt::format("{}", fmt::join(about->secrets, ", ")));
-    std::string value(std::istreambuf_iterator<char>(std::cin), {});
+    auto value = read_hidden(fmt::format("{} of {}: ", options.key, options.name));
     while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
     if (auto written = skills::write_secret(settings->data_dir, options.name, options.key, value); !written)
         return fail(std::move(written));

@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
+#include <iterator>
 
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 namespace loqa::cli {
@@ -66,6 +70,24 @@ std::string printable(std::string_view text) {
     std::string out(text);
     std::ranges::replace_if(out, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, ' ');
     return out;
+}
+
+std::string read_hidden(std::string_view prompt) {
+    termios shown{};
+    if (::tcgetattr(STDIN_FILENO, &shown) != 0) return {std::istreambuf_iterator<char>(std::cin), {}};
+    sigset_t interruptions, before;
+    sigemptyset(&interruptions);
+    for (const int one : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP}) sigaddset(&interruptions, one);
+    ::pthread_sigmask(SIG_BLOCK, &interruptions, &before);
+    auto hidden = shown;
+    hidden.c_lflag = (hidden.c_lflag & ~static_cast<tcflag_t>(ECHO)) | ECHONL;
+    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+    fmt::print(stderr, "{}", prompt);
+    std::string line;
+    std::getline(std::cin, line);
+    ::tcsetattr(STDIN_FILENO, TCSANOW, &shown);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return line;
 }
 
 void print_line(std::string_view line) {

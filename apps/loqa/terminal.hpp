@@ -32,6 +32,10 @@ std::string fit(std::string_view text, std::size_t width);
 // Text from outside, made safe for a terminal: control characters become spaces.
 std::string printable(std::string_view text);
 
+// All of standard input. From a terminal it is one line, which is asked for with `prompt` and not shown while it is
+// typed; whoever interrupts that is heard when the terminal is as it was.
+std::string read_hidden(std::string_view prompt);
+
 // One line to standard output, flushed.
 void print_line(std::string_view line);
 

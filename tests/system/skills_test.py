@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import pty
 import shutil
 import signal
 import sqlite3
@@ -235,6 +236,23 @@ def test_values_and_secrets_are_set(host: Instance) -> None:
     file = host.data / "skills" / "secrets" / "worker" / "token"
     assert file.read_text() == "s3cr3t"
     assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_secret_is_asked_for_at_a_terminal_and_not_shown(host: Instance) -> None:
+    ours, theirs = pty.openpty()
+    asking = subprocess.Popen(
+        [BINARIES / "loqa", "skill", "secret", "set", "worker", "token", "--data", host.data],
+        stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_environment(),
+    )  # fmt: skip
+    with asking:
+        assert asking.stderr is not None
+        assert asking.stderr.read(len("token of worker: ")) == b"token of worker: "
+        os.write(ours, b"typed\n")
+        assert asking.wait(30) == 0
+    os.close(theirs)
+    assert b"typed" not in os.read(ours, 100)
+    os.close(ours)
+    assert (host.data / "skills" / "secrets" / "worker" / "token").read_text() == "typed"
 
 
 def test_a_skill_is_installed_and_removed(host: Instance, skills_folder: Path, tmp_path: Path) -> None:

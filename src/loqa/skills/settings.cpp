@@ -58,7 +58,7 @@ fs::path secret_file(const fs::path& data, std::string_view skill, std::string_v
 
 result<std::string> config_value(const config_key& key, const YAML::Node& given) {
     if (key.type == config_key::kind::list) {
-        if (!given.IsSequence()) return fail(errc::invalid_config, "is not a list");
+        if (!given.IsSequence()) return fail(errc::invalid_config, "is not a list: write [one, two]");
         auto all = protocol::json::array();
         for (const auto& one : given) {
             if (!one.IsScalar()) return fail(errc::invalid_config, "has an entry that is not text");
