@@ -370,9 +370,20 @@ public:
 private:
     result<void> send(std::string_view subject, const std::string* reply, std::string_view payload,
                       const headers& headers) {
-        auto m = make_message(subject, reply, payload, headers);
-        if (!m) return fail(std::move(m));
-        if (const auto status = natsConnection_PublishMsg(connection_, m->get()); status != NATS_OK)
+        natsStatus status = NATS_OK;
+        if (headers.empty()) {
+            // Not by way of a message of the library's: another of its threads is woken to free each of those.
+            const auto size = static_cast<int>(payload.size());
+            const std::string to(subject);
+            status = reply != nullptr
+                         ? natsConnection_PublishRequest(connection_, to.c_str(), reply->c_str(), payload.data(), size)
+                         : natsConnection_Publish(connection_, to.c_str(), payload.data(), size);
+        } else {
+            const auto m = make_message(subject, reply, payload, headers);
+            if (!m) return fail(m);
+            status = natsConnection_PublishMsg(connection_, m->get());
+        }
+        if (status != NATS_OK)
             return nats_failure(status, fmt::format("publishing {} bytes on {}", payload.size(), subject));
         return {};
     }
