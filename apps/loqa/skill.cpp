@@ -107,6 +107,15 @@ result<skills::manifest> manifest_of(const skill_options& options) {
     return skills::valid_manifest(*text, file);
 }
 
+// A value or secret that was just written: it may be what kept the skill from being loaded, or not all that did.
+result<int> load_with_it(const skill_options& options) {
+    auto done = tell(options, {{"action", "reload"}, {"name", options.name}}, "loaded with it");
+    if (!done)
+        done.error().message = fmt::format("the change of {} is kept, but {} is not loaded with it: {}", options.key,
+                                           options.name, done.error().message);
+    return done;
+}
+
 result<int> config(const skill_options& options) {
     const auto settings = load_settings(options.instance);
     if (!settings) return fail(settings);
@@ -127,8 +136,7 @@ result<int> config(const skill_options& options) {
             skills::write_config(*about, settings->data_dir, options.key, options.value ? &*options.value : nullptr);
         !written)
         return fail(std::move(written));
-    // It may be what kept it from being loaded.
-    return tell(options, {{"action", "reload"}, {"name", options.name}}, "loaded with it");
+    return load_with_it(options);
 }
 
 // From standard input: a command line can be seen by others, and is remembered.
@@ -145,7 +153,7 @@ result<int> set_secret(const skill_options& options) {
     while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) value.pop_back();
     if (auto written = skills::write_secret(settings->data_dir, options.name, options.key, value); !written)
         return fail(std::move(written));
-    return tell(options, {{"action", "reload"}, {"name", options.name}}, "loaded with it");
+    return load_with_it(options);
 }
 
 }  // namespace

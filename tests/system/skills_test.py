@@ -287,6 +287,7 @@ def test_one_without_its_configuration_waits_and_says_for_what(host: Instance, s
     assert "loqa skill config asker url VALUE" in host.loqa("skill", "list").stdout
 
     first = host.loqa("skill", "config", "asker", "url", "http://example.org")
+    assert "the change of url is kept, but asker is not loaded with it" in first.stderr
     assert "loqa skill config asker room VALUE" in first.stderr
     assert state() == "waiting"
     assert host.loqa("skill", "config", "asker", "room", "bath").returncode == 0
