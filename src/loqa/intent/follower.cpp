@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "loqa/intent/around.hpp"
 #include "loqa/intent/program.hpp"
 #include "loqa/intent/text.hpp"
 
@@ -19,8 +20,36 @@ bool in_range(const number_range& range, std::uint32_t value) {
 
 }  // namespace
 
+// What may be said before, between and behind sentences.
+struct follower::words_around {
+    trie before, between, behind;
+
+    explicit words_around(const matcher& sentences) {
+        const auto fill = [](trie& into, const std::vector<std::u32string>& words, std::u32string_view end) {
+            std::vector<trie::entry> entries;
+            for (std::u32string each : words) {
+                std::ranges::replace(each, U'-', U' ');
+                entries.push_back({each.append(end), 0});
+            }
+            into.build(std::move(entries));
+        };
+        const auto& skipped = sentences.code().skip_words;
+        fill(before, skipped, U" ");
+        fill(between, conjunctions(sentences.language()), U" ");
+        auto last = spoken_moments(sentences.language());
+        last.insert(last.end(), skipped.begin(), skipped.end());
+        fill(behind, last, U"");
+    }
+
+    const trie& at(place::in where) const {
+        return where == place::in::before ? before : where == place::in::between ? between : behind;
+    }
+};
+
 follower::follower(std::shared_ptr<const matcher> sentences, std::size_t most_states)
-    : sentences_(std::move(sentences)), most_states_(most_states) {}
+    : sentences_(std::move(sentences)),
+      most_states_(most_states),
+      around_(std::make_unique<words_around>(*sentences_)) {}
 
 follower::~follower() = default;
 
@@ -80,7 +109,20 @@ void follower::leave(const place& from, reached& into) const {
         case place::in::digits:
             if (in_range(p.lists[n.a].range, from.at)) enter(n.next, false, into);
             return;
+        case place::in::before:
+        case place::in::between:
+            if (around_->at(from.where).ends(from.at)) enter_all(into);
+            return;
+        case place::in::behind:
+            if (around_->behind.ends(from.at)) into.whole = true;
+            return;
     }
+}
+
+// Where a sentence begins, perhaps with a skip word.
+void follower::enter_all(reached& into) const {
+    for (const auto& each : sentences_->code().templates) enter(each.entry, true, into);
+    if (!around_->before.empty()) into.places.push_back({0, 0, place::in::before, true});
 }
 
 std::uint32_t follower::keep(reached found) {
@@ -88,10 +130,20 @@ std::uint32_t follower::keep(reached found) {
     std::ranges::sort(found.places);
     const auto same = std::ranges::unique(found.places);
     found.places.erase(same.begin(), same.end());
+    std::size_t hash = found.whole ? 1 : 0;
+    for (const place& each : found.places)
+        for (const std::size_t part :
+             {std::size_t{each.node}, std::size_t{each.at}, static_cast<std::size_t>(each.where)})
+            hash = (hash ^ part) * 1'099'511'628'211u;  // as FNV
+    const auto [first, last] = known_.equal_range(hash);
+    for (auto each = first; each != last; ++each)
+        if (states_[each->second].places == found.places && states_[each->second].whole == found.whole)
+            return each->second;
     const auto next = static_cast<std::uint32_t>(states_.size());
-    const auto [known, fresh] = known_.emplace(std::pair(found.places, found.whole), next);
-    if (fresh) states_.push_back({std::move(found.places), found.whole, {}});
-    return known->second;
+    found.places.shrink_to_fit();
+    states_.push_back({std::move(found.places), found.whole, {}});
+    known_.emplace(hash, next);
+    return next;
 }
 
 std::uint32_t follower::start() {
@@ -102,7 +154,7 @@ std::uint32_t follower::start() {
     }
     if (!states_.empty()) return 0;
     reached found;
-    for (const auto& each : sentences_->code().templates) enter(each.entry, true, found);
+    enter_all(found);
     found.whole = false;
     return keep(std::move(found));
 }
@@ -117,6 +169,9 @@ std::uint32_t follower::step(std::uint32_t from, char32_t letter) {
     reached found;
     const bool space = letter == U' ';
     found.whole = space && states_[from].whole;
+    if (found.whole)
+        for (const auto where : {place::in::between, place::in::behind})
+            if (!around_->at(where).empty()) found.places.push_back({0, 0, where, true});
     const auto reach = [&](const place& at) {
         found.places.push_back(at);
         leave(at, found);
@@ -151,6 +206,17 @@ std::uint32_t follower::step(std::uint32_t from, char32_t letter) {
                 if (!is_digit(letter) || at.at == 0) break;
                 at.at = (first ? 0 : at.at * 10) + static_cast<std::uint32_t>(letter - U'0');
                 if (at.at <= most_digits_value) reach(at);
+                break;
+            }
+            case place::in::before:
+            case place::in::between:
+            case place::in::behind: {
+                if (space && at.at == 0) {
+                    found.places.push_back(at);
+                    break;
+                }
+                at.at = around_->at(at.where).next(at.at, letter);
+                if (at.at != none) reach(at);
                 break;
             }
         }

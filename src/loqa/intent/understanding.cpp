@@ -514,13 +514,25 @@ interpreter::interpreter(std::shared_ptr<const matcher> sentences, std::shared_p
                          understanding_options options)
     : impl_(new impl{sentences, house, options, mender(sentences, *house)}) {}
 interpreter::~interpreter() = default;
+
+std::expected<std::vector<command>, miss> interpreter::word_for_word(std::string_view sentence,
+                                                                     const context& where) const {
+    if (sentence.size() > longest_sentence) return std::unexpected(miss{miss_reason::too_long, {}, {}});
+    auto whole = impl_->single(sentence, where, true);
+    // Free text swallows anything: a reading that explains every word is better.
+    if (!whole || has_free_text(whole->what))
+        if (auto more = impl_->several(sentence, where)) return std::move(*more);
+    if (!whole) return std::unexpected(std::move(whole.error()));
+    return std::vector<command>{std::move(*whole)};
+}
+
 const matcher& interpreter::sentences() const { return *impl_->sentences; }
 const home& interpreter::house() const { return *impl_->house; }
 
 understood interpreter::understand(std::string_view sentence, const context& where, const conversation& before,
                                    steady_time now, hearing how) const {
     const impl& my = *impl_;
-    understanding out{.mended = how == hearing::again};
+    understanding out{.mended = how != hearing::clear};
     const bool remembers = !before.empty() && now - before.said_at <= my.options.memory;
     if (sentence.size() > longest_sentence) return std::unexpected(miss{miss_reason::too_long, {}, {}});
     auto whole = my.single(sentence, where, true);
@@ -598,10 +610,11 @@ understood interpreter::understand(std::string_view sentence, const context& whe
 
     for (const command& one : out.commands) {
         const risks what = risks_of(*my.house, one.what);
-        out.ask_first =
-            out.ask_first || what.many_areas || opens_house(*my.house, one.what) || (out.mended && what.any());
+        out.ask_first = out.ask_first || what.many_areas || opens_house(*my.house, one.what) ||
+                        (out.mended && what.any()) || (how == hearing::doubtful && acts(one.what.intent));
     }
-    if (out.ask_first) out.question = question_about(out.commands, out.confidence >= 1, my.sentences->language());
+    const bool clear = out.confidence >= 1 && how == hearing::clear;
+    if (out.ask_first) out.question = question_about(out.commands, clear, my.sentences->language());
     return out;
 }
 

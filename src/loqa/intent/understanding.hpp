@@ -54,8 +54,9 @@ struct understanding_options {
     std::chrono::seconds memory{60};  // how long "it" and "and the bedroom" are understood
 };
 
-// Whether the words are the recogniser's first reading, or what it took them for when it listened again for a command.
-enum class hearing { clear, again };
+// Whether the words are the recogniser's first reading, or what it took them for when it listened again for a command,
+// and then whether it is sure of it.
+enum class hearing { clear, again, doubtful };
 
 class interpreter {
 public:
@@ -64,8 +65,13 @@ public:
     ~interpreter();
 
     // What was heard again is asked about where a mended sentence would be: a lock, a cover, an alarm, several rooms.
+    // What is doubtful is asked about wherever it does something.
     understood understand(std::string_view sentence, const context& where = {}, const conversation& before = {},
                           steady_time now = {}, hearing how = hearing::clear) const;
+
+    // The commands of a sentence that says every word of them, and needs nothing of what was said before; none where it
+    // does not. Takes no longer than the words of it: nothing is mended.
+    std::expected<std::vector<command>, miss> word_for_word(std::string_view sentence, const context& where = {}) const;
 
     const matcher& sentences() const;
     const home& house() const;

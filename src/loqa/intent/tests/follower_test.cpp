@@ -6,11 +6,14 @@
 #include <gtest/gtest.h>
 
 #include "house.hpp"
+#include "loqa/intent/around.hpp"
+#include "loqa/intent/text.hpp"
+#include "loqa/intent/understanding.hpp"
 
 namespace loqa::intent {
 namespace {
 
-follower house_follower(std::size_t most_states = 50'000) { return follower(testing_house::compiled(), most_states); }
+follower house_follower(std::size_t most_states = 20'000) { return follower(testing_house::compiled(), most_states); }
 
 struct followed {
     std::string_view text;
@@ -35,7 +38,18 @@ INSTANTIATE_TEST_SUITE_P(Sentences, Follower,
                                          followed{"turn on the kitchenlights", followed::neither},
                                          followed{"turnon the kitchen lights", followed::neither},
                                          followed{"turn on the kitchen lamb", followed::neither},
-                                         followed{"turn on the kitchen lights and", followed::neither},
+                                         followed{"turn on the kitchen lights and", followed::goes_on},
+                                         followed{"turn on the kitchen lights and the", followed::goes_on},
+                                         followed{"turn on the kitchen lights and lock the front door",
+                                                  followed::whole},
+                                         followed{"turn on the kitchen lights or", followed::neither},
+                                         followed{"turn on the kitchen lights in ten minutes", followed::whole},
+                                         followed{"turn on the kitchen lights in 10 min", followed::goes_on},
+                                         followed{"turn on the kitchen lights at half past seven", followed::whole},
+                                         followed{"turn on the kitchen lights tomorrow at 7:30", followed::whole},
+                                         followed{"please turn on the kitchen lights", followed::whole},
+                                         followed{"turn on the kitchen lights please", followed::whole},
+                                         followed{"turn on the kitchen lights at ten please", followed::whole},
                                          followed{"xylo", followed::neither}));
 
 TEST(FollowerStates, EverySentenceThatTheMatcherTakesWithoutFreeTextIsFollowed) {
@@ -54,6 +68,26 @@ TEST(FollowerStates, EverySentenceThatTheMatcherTakesWithoutFreeTextIsFollowed) 
             EXPECT_TRUE(sentences.whole(sentences.step(sentences.start(), sentence))) << sentence;
         }
     EXPECT_GT(tried, 10);
+}
+
+TEST(FollowerStates, WhatIsFollowedBehindACommandIsUnderstood) {
+    const auto matcher = testing_house::compiled();
+    const interpreter meaning(matcher, std::make_shared<const home>(testing_house::house()));
+    std::size_t alone = 0;
+    for (const auto& moment : spoken_moments("en")) {
+        const auto sentence = fmt::format("turn on the kitchen lights {}", encode_utf8(moment));
+        const auto commands = meaning.word_for_word(sentence);
+        // "p.m." and "in the morning" say when only behind an hour.
+        if (!commands) {
+            const auto whole = fmt::format("turn on the kitchen lights at ten {}", encode_utf8(moment));
+            EXPECT_TRUE(meaning.word_for_word(whole)) << sentence;
+            ++alone;
+            continue;
+        }
+        EXPECT_TRUE(commands->front().later()) << sentence;
+    }
+    EXPECT_LT(alone, 15);
+    EXPECT_TRUE(spoken_moments("xx").empty());
 }
 
 TEST(FollowerStates, AreForgottenTogetherAndMadeAnew) {
