@@ -50,7 +50,8 @@ void read_into(field_reader& read, transcript& m) {
         .number("confidence", m.confidence)
         .text("reason", m.reason, max_id_bytes)
         .integer("settled", m.settled, 0, std::int64_t{max_text_bytes})
-        .text("heard", m.heard, max_text_bytes);
+        .text("heard", m.heard, max_text_bytes)
+        .boolean("doubtful", m.doubtful);
     m.settled = std::min(m.settled, m.text.size());
 }
 
@@ -380,6 +381,7 @@ std::string encode(const transcript& m) {
     put(j, "reason", m.reason);
     if (m.settled > 0) j["settled"] = m.settled;
     put(j, "heard", m.heard);
+    if (m.doubtful) j["doubtful"] = true;
     return dump(j);
 }
 

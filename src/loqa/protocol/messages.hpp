@@ -39,7 +39,8 @@ struct transcript {
     std::string reason;       // ours: speech_end, client_final, timeout, no_speech, cancelled
     std::size_t settled = 0;  // ours: leading bytes of text that no later partial changes
     std::string heard =
-        {};  // ours: what was heard first, where the recogniser listened again and took it for a command
+        {};                 // ours: what was heard first, where the recogniser listened again and took it for a command
+    bool doubtful = false;  // ours: heard again, and not clearly: nothing is done without asking
 };
 
 struct nlu_request {

@@ -299,7 +299,8 @@ std::shared_ptr<const intent::interpreter> conductor::interpreter() const {
 }
 
 intent::hearing conductor::how_heard(const protocol::transcript& said) {
-    return said.heard.empty() ? intent::hearing::clear : intent::hearing::again;
+    if (said.heard.empty()) return intent::hearing::clear;
+    return said.doubtful ? intent::hearing::doubtful : intent::hearing::again;
 }
 
 // What a sentence means in its session. A yes or a no is about what was asked.

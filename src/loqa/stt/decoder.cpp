@@ -22,8 +22,10 @@ std::string_view to_string(reading what) {
 phrase form_of(const hypothesis& heard, const phrase_judge& judge) {
     // Any short noise is near to some single word: it is not enough to cut somebody off.
     if (!heard.heard.empty() && !heard.text.contains(' ')) return phrase::unknown;
-    const auto form = judge(heard.text);
-    return form == phrase::unknown && heard.begins ? phrase::open : form;
+    auto form = judge(heard.doubtful ? heard.heard : heard.text);
+    // What is doubtful may be clear with more of the silence behind it.
+    if (heard.doubtful && form != phrase::open) form = phrase::unknown;
+    return heard.begins && (form == phrase::unknown || !heard.heard.empty()) ? phrase::open : form;
 }
 
 struct decoder::job {

@@ -1,12 +1,15 @@
 #include "loqa/stt/expectation.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "loqa/base/text.hpp"
+#include "loqa/intent/resolve.hpp"
 
 namespace loqa::stt {
 namespace {
@@ -19,13 +22,24 @@ std::string plain(std::string_view text) {
     return words;
 }
 
-std::string meaning_of(const intent::recognized& what) {
-    std::vector<std::string> slots;
-    for (const auto& one : what.slots) slots.push_back(fmt::format(" {}={}", one.name, intent::to_string(one.value)));
-    std::ranges::sort(slots);
-    std::string all = what.intent;
-    for (const auto& one : slots) all += one;
-    return all;
+// By which slots things of the home are named.
+bool names_things(const intent::slot& one) {
+    constexpr std::array<std::string_view, 5> names{"name", "area", "floor", "domain", "device_class"};
+    return std::ranges::find(names, one.name) != names.end();
+}
+
+std::string in_words(const intent::command& one, const std::vector<const intent::entity*>& things) {
+    std::vector<std::string> parts;
+    for (const auto& each : one.what.slots)
+        if (things.empty() || !names_things(each))
+            parts.push_back(fmt::format("{}={}", each.name, intent::to_string(each.value)));
+    for (const auto* each : things) parts.push_back(each->id);
+    if (one.delay) parts.push_back(fmt::format("in {} s", one.delay->count()));
+    if (one.at)
+        parts.push_back(fmt::format("at {}:{} {} {} {} {} {}", one.at->hour, one.at->minute, one.at->half_day_said,
+                                    one.at->days_ahead, one.at->weekday, one.at->month, one.at->day));
+    std::ranges::sort(parts);
+    return fmt::format("{} {}; ", one.what.intent, fmt::join(parts, " "));
 }
 
 }  // namespace
@@ -44,11 +58,28 @@ expectation::fit expectation::fits(std::string_view text) const {
 }
 
 std::string expectation::meaning(std::string_view text) const {
-    const auto exact = of_->sentences().match(text);
-    if (!exact) return exact.error().reason == intent::miss_reason::missing_context ? plain(text) : "";
-    // A bare name says nowhere what to do with it.
-    if (exact->literal_characters == 0 || is_loose({*exact, {}, {}})) return "";
-    return meaning_of(*exact);
+    const auto commands = of_->word_for_word(text);
+    if (!commands) return commands.error().reason == intent::miss_reason::missing_context ? plain(text) : "";
+    std::string all;
+    for (const auto& one : *commands) {
+        // A bare name says nowhere what to do with it.
+        if (one.what.literal_characters == 0 || is_loose(one)) return "";
+        all += in_words(one, {});
+    }
+    return all;
+}
+
+std::string expectation::effect(std::string_view text) const {
+    const auto commands = of_->word_for_word(text);
+    if (!commands) return plain(text);
+    std::string all;
+    for (const auto& one : *commands) all += in_words(one, intent::entities_of(of_->house(), one.what));
+    return all;
+}
+
+bool expectation::acts(std::string_view text) const {
+    const auto commands = of_->word_for_word(text);
+    return commands && std::ranges::any_of(*commands, [](const auto& one) { return intent::acts(one.what.intent); });
 }
 
 }  // namespace loqa::stt

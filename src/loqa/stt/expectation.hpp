@@ -26,8 +26,13 @@ public:
     };
     fit fits(std::string_view text) const;
 
-    // What a command that fits as a whole does: two texts of the same meaning do the same. "" when it does not.
+    // What a text says that fits as a whole, whatever the words; "" when it does not. Two texts of different meanings
+    // may do the same, to things that are named in two ways: effect() tells, and takes longer in a large home.
     std::string meaning(std::string_view text) const;
+    std::string effect(std::string_view text) const;
+
+    // Whether something is changed by it, rather than asked or said.
+    bool acts(std::string_view text) const;
 
 private:
     const std::shared_ptr<const intent::interpreter> of_;

@@ -83,7 +83,10 @@ public:
         if (!said) return fail(std::move(said));
         if (!*said) return last;
         last.begins = (*said)->begins;
-        if ((*said)->likely) last.heard = std::exchange(last.text, std::move((*said)->text));
+        if ((*said)->likely) {
+            last.heard = std::exchange(last.text, std::move((*said)->text));
+            last.doubtful = (*said)->doubtful;
+        }
         return last;
     }
 

@@ -24,6 +24,7 @@ struct hypothesis {
     std::size_t settled = 0;  // leading bytes of text that later partials of the utterance will not change
     std::string heard = {};   // what text was before the engine listened again; empty when it is as it was heard
     bool begins = false;      // heard again, it sounds like the beginning of a sentence that is expected
+    bool doubtful = false;    // heard again, it may be what text is, and not to be acted on without asking
 };
 
 class expectation;

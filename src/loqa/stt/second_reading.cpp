@@ -1,6 +1,8 @@
 #include "loqa/stt/second_reading.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <set>
 
 #include "loqa/base/text.hpp"
@@ -142,6 +144,24 @@ result<std::vector<second_reading::finished>> second_reading::write(spelling& mo
     return found;
 }
 
+// How much more probable what the first of them does is than what any other does. A thing that is said in several ways
+// is as probable as all of them together.
+double second_reading::lead_of(const std::vector<finished>& found) const {
+    std::map<std::string, double> weights;  // by what is done, beside the best text's
+    std::map<std::string, std::string> effects;
+    std::string first;
+    for (const finished& each : found) {
+        const auto [known, fresh] = effects.try_emplace(each.meaning);
+        if (fresh) known->second = for_what_->effect(each.text);
+        if (first.empty()) first = known->second;
+        weights[known->second] += std::exp(each.score - found.front().score);
+    }
+    double other = 0;
+    for (const auto& [effect, weight] : weights)
+        if (effect != first) other = std::max(other, weight);
+    return other > 0 ? std::log(weights[first] / other) : std::numeric_limits<double>::infinity();
+}
+
 result<std::optional<nearest_command>> second_reading::listen(const first_reading& first, spelling& model,
                                                               const std::shared_ptr<expectation>& for_what) {
     if (for_what_ != for_what) {
@@ -171,9 +191,12 @@ result<std::optional<nearest_command>> second_reading::listen(const first_readin
     const finished& best = found->front();
     made.text = best.text;
     made.behind = first.score - best.score;
-    const auto other = std::ranges::find_if(*found, [&](const auto& each) { return each.meaning != best.meaning; });
-    if (other != found->end()) made.lead = std::min(made.lead, best.score - other->score);
-    made.likely = !made.begins && made.behind <= likely_behind(best) && made.lead >= options_.lead;
+    made.lead = std::min(options_.lead, lead_of(*found));
+    const bool clear = made.lead >= options_.lead;
+    // Of what only answers a question the wrong one is not worth asking about.
+    const bool worth_asking = made.lead >= options_.doubtful_lead && for_what_->acts(best.text);
+    made.likely = made.behind <= likely_behind(best) && (clear || worth_asking);
+    made.doubtful = made.likely && (!clear || made.behind > options_.sure_margin);
     return made;
 }
 

@@ -28,12 +28,14 @@ struct first_reading {
 };
 
 struct nearest_command {
-    std::string text;     // as the model writes it; empty: none is near
-    double behind = 0;    // how much less probable it is than what was heard
-    double lead = 0;      // how much more probable than any that does something else
-    bool likely = false;  // near enough, and clear enough, to be what was said
+    std::string text;       // as the model writes it; empty: none is near
+    double behind = 0;      // how much less probable it is than what was heard
+    double lead = 0;        // how much more probable than any that does something else
+    bool likely = false;    // near enough, and clear enough, to be what was said
+    bool doubtful = false;  // likely, but not to be done without asking
 
     // The beginning of a command is more probable than any whole one, and near enough to be all that was said so far.
+    // If no more is said, it was not what was said.
     bool begins = false;
 };
 
@@ -66,6 +68,7 @@ private:
     const std::vector<option>& options_at(std::uint32_t state);
     void walk(std::size_t first, std::size_t last, std::size_t depth, std::uint32_t state, std::vector<option>& found);
     result<std::vector<finished>> write(spelling& model, double floor);
+    double lead_of(const std::vector<finished>& found) const;
 
     const std::shared_ptr<const token_table> tokens_;
     const token begin_, end_;

@@ -16,6 +16,10 @@ struct second_reading_options {
     double loose_margin = -1;
     double begin_margin = 4;  // the first, of what is only the beginning of a command
     double lead = 3;
+
+    // What is further behind, or leads by less, is doubtful: something to ask about.
+    double sure_margin = 4.5;
+    double doubtful_lead = 1;
     std::size_t side_by_side = 5;
     std::size_t longest = 40;  // in tokens
 };

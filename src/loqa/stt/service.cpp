@@ -472,6 +472,7 @@ private:
         made.confidence = heard.text.empty() ? 0 : heard.confidence;
         made.reason = reason;
         made.heard = heard.heard;
+        made.doubtful = heard.doubtful;
         return made;
     }
 

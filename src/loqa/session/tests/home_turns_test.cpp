@@ -66,12 +66,10 @@ protected:
     // The answer to a sentence; nothing while it is waited for. `first` is what the recogniser made of it before it
     // listened again.
     std::vector<std::string> say(const std::string& text, const std::string& session = "s",
-                                 const std::string& first = "") {
+                                 const std::string& first = "", bool doubtful = false) {
         bus.forget_published();
-        turns->handle({std::string(subject::stt_final),
-                       {},
-                       {},
-                       protocol::encode(protocol::transcript{.session_id = session, .text = text, .heard = first})});
+        const protocol::transcript said{.session_id = session, .text = text, .heard = first, .doubtful = doubtful};
+        turns->handle({std::string(subject::stt_final), {}, {}, protocol::encode(said)});
         return spoken();
     }
     std::vector<std::string> spoken() {
@@ -170,6 +168,15 @@ TEST_F(HomeTurns, ACommandThatWasHeardOnlyTheSecondTimeIsAskedAboutWhereMuchHang
     EXPECT_THAT(say("lock the front door"), ElementsAre(Not(HasSubstr("?"))));
     EXPECT_THAT(say("turn on the porch light", "s", "turn on the pour chlight"),
                 ElementsAre("Turned on the porch light."));
+}
+
+TEST_F(HomeTurns, WhatWasHeardWithDoubtIsAskedAboutBeforeAnythingIsDone) {
+    EXPECT_THAT(say("turn on the porch light", "s", "turn on the pour chlight", true),
+                ElementsAre("Did you mean: turn on the porch light?"));
+    EXPECT_EQ(state("light.porch"), "off");
+    EXPECT_THAT(say("yes"), ElementsAre("Turned on the porch light."));
+    EXPECT_EQ(state("light.porch"), "on");
+    EXPECT_THAT(say("is the porch light on", "s", "is the pour chlight on", true), ElementsAre(Not(HasSubstr("?"))));
 }
 
 TEST_F(HomeTurns, AQuestionThatWasHeardOpensTheMicrophone) {

@@ -103,6 +103,15 @@ TEST(FormOf, AWordThatWasOnlyHeardAgainEndsNothing) {
     EXPECT_EQ(form_of({.text = "Welcome to the"}, unknown), phrase::unknown);
 }
 
+TEST(FormOf, WhatIsInDoubtOrMayOnlyBeginIsWaitedFor) {
+    const auto judge = [](std::string_view text) { return text == "Set a" ? phrase::open : phrase::growable; };
+    hypothesis heard{.text = "Lock the door.", .heard = "Look the doll.", .doubtful = true};
+    EXPECT_EQ(form_of(heard, judge), phrase::unknown);
+    heard.heard = "Set a";
+    EXPECT_EQ(form_of(heard, judge), phrase::open);
+    EXPECT_EQ(form_of({.text = "Lock the door.", .heard = "Look the doll.", .begins = true}, judge), phrase::open);
+}
+
 TEST_F(Decoder, AFailureIsDelivered) {
     engine_.fails = true;
     decoder_.submit(1, ms(10), reading::final, 1);

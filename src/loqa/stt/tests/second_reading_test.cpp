@@ -32,7 +32,7 @@ intents:
   Timer:
     data:
       - sentences: ["set a timer for {minutes} minutes"]
-  Thanks:
+  HassRespond:
     data:
       - sentences: ["thank you"]
 lists:
@@ -124,7 +124,7 @@ TEST(SecondReading, IsLessLikelyTheLessTheModelBelievesInIt) {
 
 TEST(SecondReading, DoesNothingWhereSomethingElseIsNearlyAsProbable) {
     heard model({certain(" Turn"),
-                 {{" of", -0.5}, {" off", -1}, {" on", -2}},
+                 {{" of", -0.5}, {" off", -1}, {" on", -1.4}},
                  certain(" the"),
                  certain(" kitchen"),
                  certain(" light"),
@@ -134,7 +134,66 @@ TEST(SecondReading, DoesNothingWhereSomethingElseIsNearlyAsProbable) {
     const auto found = listened({"Turn of the kitchen lights.", -1.2}, model);
     ASSERT_TRUE(found);
     EXPECT_EQ(found->text, "Turn off the kitchen lights.");
-    EXPECT_NEAR(found->lead, 1, 0.01);
+    EXPECT_NEAR(found->lead, 0.4, 0.01);
+    EXPECT_FALSE(found->likely);
+}
+
+TEST(SecondReading, IsInDoubtWhereItIsNeitherClearNorHopeless) {
+    struct {
+        double on, kitchen;
+        bool likely, doubtful;
+    } const cases[] = {{-5, -0.5, true, false},   // clear
+                       {-2.5, -0.5, true, true},  // the lamps may go on instead of off
+                       {-1.2, -0.5, false, false},
+                       {-5, -5.5, true, true},  // far from what was heard
+                       {-5, -9, false, false}};
+    for (const auto& [on, kitchen, likely, doubtful] : cases) {
+        heard model({certain(" Turn"),
+                     {{" of", -0.5}, {" off", -0.6}, {" on", on}},
+                     certain(" the"),
+                     {{" kitchen", kitchen}},
+                     certain(" light"),
+                     certain("s"),
+                     certain("."),
+                     certain("</s>")});
+        const auto found = listened({"Turn of the kitchen lights.", -1.2}, model);
+        ASSERT_TRUE(found) << on << " " << kitchen;
+        EXPECT_EQ(found->likely, likely) << on << " " << kitchen;
+        EXPECT_EQ(found->doubtful, doubtful) << on << " " << kitchen;
+    }
+}
+
+TEST(SecondReading, DoesNotAskAboutWhatOnlyIsSaid) {
+    heard model({{{" thank", -0.2}, {" turn", -1}},
+                 {{" you", -0.2}, {" on", -0.2}},
+                 {{"</s>", -0.2}, {" the", -0.2}},
+                 certain(" lamps"),
+                 certain("</s>")});
+    const auto found = listened({"think two of", -1}, model);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->text, "thank you");
+    EXPECT_FALSE(found->likely) << found->lead;
+}
+
+TEST(SecondReading, CountsAllSpellingsOfACommandForIt) {
+    heard model({certain(" Turn"),
+                 certain(" on"),
+                 certain(" the"),
+                 {{" kitchen", -0.5}, {" lamps", -1.5}},
+                 {{" light", -0.1}, {"</s>", -0.1}},
+                 {{"s", -0.7}, {"</s>", -0.7}},
+                 {{"</s>", 0}}});
+    const auto found = listened({"Turn on the kitten light", -1}, model);
+    ASSERT_TRUE(found);
+    // The light alone leads the lamps by 0.3; the lights are the same.
+    EXPECT_NEAR(found->lead, 0.3 + std::log(2), 0.01);
+}
+
+TEST(SecondReading, TakesTheBeginningOfACommandForWhatWasSaidOnlyUntilItIsOver) {
+    heard model({certain(" set"), certain(" a"), certain(" timer"), {{" for", -0.2}, {"</s>", -2}}, {{"</s>", -0.1}}});
+    const auto found = listened({"said a time or four", -1}, model);
+    ASSERT_TRUE(found);
+    EXPECT_TRUE(found->begins);
     EXPECT_FALSE(found->likely);
 }
 
