@@ -144,13 +144,17 @@ result<void> session::step(audio::vad_frame samples, steady_time arrived) {
             preroll_.erase(preroll_.begin(), preroll_.end() - static_cast<std::ptrdiff_t>(most));
     }
 
-    if (now_) {
+    std::optional<bool> loud;
+    const bool begun = now_.has_value();
+    if (begun) {
+        loud = loudness_.push(samples);
+        now_->resumes = loud.value_or(false);
         endpoint_.set_silence(patience_now());
         now_->what.waited_for = patience_now();
     }
     const auto event = endpoint_.push(*score);
     if (event == audio::endpoint_event::started) begin(arrived);
-    const auto loud = loudness_.push(samples);
+    if (!begun) loud = loudness_.push(samples);
     if (!now_) return {};
 
     const bool talking = endpoint_.speech_end() == endpoint_.frames();
@@ -223,6 +227,8 @@ milliseconds session::patience_now() const {
     const auto& waits = attention_ == attention::asking ? options_.asked : options_.usual;
     const auto& read = now_->what.read;
     if (is_noise()) return waits.unknown;
+    // The detector sees that somebody goes on some frames after it is loud again.
+    if (now_->resumes) return waits.open;
     if (!read || !read->heard || !covers(read->mark + slack())) {
         // Nobody is cut off before it is known what they said.
         return now_->reading ? waits.open : waits.unknown;

@@ -153,6 +153,7 @@ private:
         std::int64_t loud_end = 0;             // in frames since the onset: the last that was as loud as speech
         bool clear = false;                    // speech stands out of the background: loud_end means something
         bool loud = true;                      // the last frame was
+        bool resumes = false;                  // the last frame was surely as loud as speech
         bool agreed = false;                   // the last two readings have the same words
         std::string partial_text, ahead_text;  // as last told
     };

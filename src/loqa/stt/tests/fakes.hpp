@@ -23,13 +23,14 @@ public:
     std::unique_ptr<audio::voice_detector> start() override { return std::make_unique<detector>(*this); }
 
     std::atomic<bool> fails = false;
+    std::atomic<bool> misses = false;  // it takes everything for silence
 
 private:
     struct detector final : audio::voice_detector {
         explicit detector(const loudness& owner) : owner_(owner) {}
         result<std::optional<float>> score(audio::vad_frame frame) override {
             if (owner_.fails) return fail(errc::engine_failed, "the detector is broken");
-            return audio::rms(frame) > 0.1F ? 0.95F : 0.05F;
+            return audio::rms(frame) > 0.1F && !owner_.misses ? 0.95F : 0.05F;
         }
         void reset() override {}
         const loudness& owner_;

@@ -415,6 +415,36 @@ TEST_F(Session, ACommandThatWentOnIsNotEndedByWhatItWasBefore) {
     EXPECT_THAT(told_, IsEmpty());
 }
 
+TEST_F(Session, WhoIsLoudAgainGoesOnThoughTheDetectorHasNotSeenItYet) {
+    be_silent(milliseconds{500});
+    speak(milliseconds{640});
+    be_silent(milliseconds{60});
+    voices_.misses = true;
+    speak(milliseconds{60});
+    answer("turn on the lights", phrase::growable);
+    EXPECT_THAT(told_, ElementsAre("started", "ahead turn on the lights"));
+    voices_.misses = false;
+    speak(milliseconds{300});
+    be_silent(milliseconds{300});
+    EXPECT_THAT(told_, ElementsAre("started", "ahead turn on the lights"));
+    answer("turn on the lights and the fan", phrase::growable);
+    EXPECT_THAT(told_, ElementsAre("started", "ahead turn on the lights", "ahead turn on the lights and the fan",
+                                   "final \"turn on the lights and the fan\" speech_end"));
+}
+
+TEST_F(Session, WhoGoesOnLateIsWaitedForLikeWhoPauses) {
+    be_silent(milliseconds{500});
+    speak(milliseconds{640});
+    be_silent(milliseconds{60});
+    answer("set a timer for", phrase::open);
+    be_silent(milliseconds{540});
+    voices_.misses = true;
+    speak(milliseconds{60});
+    voices_.misses = false;
+    speak(milliseconds{640});
+    EXPECT_THAT(told_, ElementsAre("started"));
+}
+
 TEST_F(Session, WhatIsNotUnderstoodIsReadAgainWithSomeSilenceBehindIt) {
     speak(milliseconds{640});
     be_silent(milliseconds{40});
