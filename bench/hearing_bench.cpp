@@ -3,11 +3,13 @@
 //
 //   hearing_bench [--home FILE] [--threads N] [--fixed MS] [--speed X] [--verbose] < list
 //
-// Reads lines "NAME<tab>WAV file<tab>sample at which speech ends". Each recording goes through a session of its own, in
-// frames of 20 ms, with the detector and the recogniser that ship and the sentences of this home. Time is counted, not
-// waited for: a reading takes the processor time that it took its thread here, times --speed, and what comes meanwhile
-// is heard meanwhile. Prints for each "NAME<tab>ms from the end of speech to the transcript, negative when it is cut
-// off <tab>heard<tab>how it was heard at first<tab>phrase"; with --verbose before it every reading, and when.
+// Reads lines "NAME<tab>WAV file" or "NAME<tab>=sentence", the latter spoken by Loqa's own voice. Each recording, with
+// silence around it, goes through a session of its own, in frames of 20 ms, with the detector and the recogniser that
+// ship and the sentences of this home. Time is counted, not waited for: a reading takes the processor time that it took
+// its thread here, times --speed, and what comes meanwhile is heard meanwhile. Prints for each utterance that it finds
+// "NAME<tab>ms from the end of speech to the transcript, negative when it is cut off<tab>heard<tab>how it was heard at
+// first<tab>"doubtful" or nothing<tab>phrase"; with --verbose before it every reading, and when.
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <ctime>
@@ -25,6 +27,7 @@
 #include "loqa/intent/home.hpp"
 #include "loqa/stt/expectation.hpp"
 #include "loqa/stt/session.hpp"
+#include "loqa/tts/piper.hpp"
 
 namespace {
 
@@ -46,6 +49,7 @@ std::chrono::nanoseconds thread_time() {
 }
 
 constexpr milliseconds frame_duration{20};
+constexpr double lead_s = 0.4, tail_s = 1.8;  // of silence
 
 struct options {
     fs::path home = share_folder() / "homes" / "house.yaml";
@@ -68,14 +72,14 @@ public:
           expected_(std::make_shared<stt::expectation>(sentences_)) {}
 
     struct heard {
-        std::optional<stt::hypothesis> text;
+        stt::hypothesis said;
         milliseconds at{};  // since the first frame
         stt::phrase form = stt::phrase::unknown;
-        std::size_t finals = 0;
     };
 
-    heard hear(const audio::clip& clip) {
-        made_ = {};
+    // Each utterance that was found in it; one without text where there was none.
+    std::vector<heard> hear(const audio::clip& clip) {
+        made_.clear();
         stt::session_options options;
         if (how_.fixed) options.usual = {*how_.fixed, *how_.fixed, *how_.fixed, *how_.fixed};
         stt::session session("recording", options, voices_.start(), clock_, *this);
@@ -83,7 +87,7 @@ public:
         start_ = clock_.steady();
         next_partial_ = start_;
         const auto step = static_cast<std::size_t>(clip.sample_rate_hz) / 50;
-        for (std::size_t at = 0; at < clip.samples.size() && !made_.text; at += step) {
+        for (std::size_t at = 0; at < clip.samples.size(); at += step) {
             pass(frame_duration);
             const auto piece = std::span(clip.samples).subspan(at, std::min(step, clip.samples.size() - at));
             stt::frame frame;
@@ -96,6 +100,7 @@ public:
         }
         while (running_) pass(frame_duration);
         streams_.clear();
+        if (made_.empty()) made_.emplace_back();
         return made_;
     }
 
@@ -126,11 +131,10 @@ private:
     void on_ahead(const stt::utterance&, const stt::hypothesis& heard) override { say("ahead \"{}\"", heard.text); }
     void on_final(const stt::utterance& of, const stt::hypothesis& heard) override {
         say("final \"{}\" {} speech {} ms", heard.text, to_string(of.reason), of.speech.count());
-        ++made_.finals;
-        if (made_.text || (heard.text.empty() && of.reason == stt::end_reason::no_speech)) return;
-        made_.text = heard;
-        made_.at = std::chrono::duration_cast<milliseconds>(clock_.steady() - start_);
-        if (of.read) made_.form = of.read->form;
+        if (heard.text.empty()) return;
+        made_.push_back({.said = heard,
+                         .at = std::chrono::duration_cast<milliseconds>(clock_.steady() - start_),
+                         .form = of.read ? of.read->form : stt::phrase::unknown});
     }
     void on_failed(const stt::utterance&, const error& why) override { say("failed: {}", why.text()); }
 
@@ -192,8 +196,35 @@ private:
     std::map<std::uint64_t, job> streams_;
     std::optional<stt::outcome> running_;
     std::uint64_t utterances_ = 0;
-    heard made_;
+    std::vector<heard> made_;
 };
+
+class speaker {
+public:
+    audio::clip say(std::string_view sentence) {
+        if (!voice_) {
+            phonemes_ = or_exit(tts::espeak::load());
+            voice_ = or_exit(tts::load_piper({.model = "piper-en_US-joe-medium"}, *phonemes_));
+        }
+        const auto samples = or_exit(tts::say_all(*voice_, sentence));
+        audio::clip made{.sample_rate_hz = voice_->sample_rate_hz(), .channels = 1, .samples = {}};
+        for (const float one : samples) made.samples.push_back(static_cast<std::int16_t>(one * 32'000));
+        return made;
+    }
+
+private:
+    std::unique_ptr<tts::espeak> phonemes_;
+    std::unique_ptr<tts::voice> voice_;
+};
+
+// Behind the last sample of a clean recording that is louder than its peak less 45 dB.
+std::size_t end_of_speech(const std::vector<std::int16_t>& samples) {
+    int peak = 0;
+    for (const int each : samples) peak = std::max(peak, std::abs(each));
+    const double quiet = peak * std::pow(10, -45 / 20.0);
+    const auto last = std::find_if(samples.rbegin(), samples.rend(), [&](int each) { return std::abs(each) > quiet; });
+    return static_cast<std::size_t>(samples.rend() - last);
+}
 
 std::shared_ptr<const intent::interpreter> sentences_about(const fs::path& file) {
     const auto house = std::make_shared<const intent::home>(or_exit(intent::load_home(file)));
@@ -222,18 +253,24 @@ int main(int argc, char** argv) {
     const auto engine = or_exit(stt::load_moonshine({.model = "moonshine-tiny-en", .threads = how.threads}));
     const auto voices = or_exit(audio::load_silero("silero-vad"));
     ear listener(how, *engine, *voices, sentences_about(how.home));
+    speaker own;
     std::string line;
     while (std::getline(std::cin, line)) {
         const auto fields = split(line, '\t');
-        if (fields.size() != 3) continue;
+        if (fields.size() != 2) continue;
         if (how.verbose) fmt::print("{}\n", fields[0]);
-        const auto clip = or_exit(audio::read_wav(fields[1]));
-        const auto heard = listener.hear(clip);
-        const double end_ms = 1000.0 * std::stod(fields[2]) / clip.sample_rate_hz;
+        auto clip = fields[1].starts_with('=') ? own.say(std::string_view(fields[1]).substr(1))
+                                               : or_exit(audio::read_wav(fields[1]));
+        const auto silence = [&](double seconds) { return static_cast<std::size_t>(seconds * clip.sample_rate_hz); };
+        clip.samples.insert(clip.samples.begin(), silence(lead_s), 0);
+        const double end_ms = 1000.0 * static_cast<double>(end_of_speech(clip.samples)) / clip.sample_rate_hz;
+        clip.samples.resize(clip.samples.size() + silence(tail_s));
+        const auto all = listener.hear(clip);
         // The frame with the last sample of speech is sent when it is full.
-        const double sent_ms = (std::floor(end_ms / 20) + 1) * 20;
-        fmt::print("{}\t{:.0f}\t{}\t{}\t{}\n", fields[0], static_cast<double>(heard.at.count()) - sent_ms,
-                   heard.text ? heard.text->text : "", heard.text ? heard.text->heard : "", to_string(heard.form));
+        const double sent_ms = std::ceil(end_ms / 20) * 20;
+        for (const auto& [said, at, form] : all)
+            fmt::print("{}\t{:.0f}\t{}\t{}\t{}\t{}\n", fields[0], static_cast<double>(at.count()) - sent_ms, said.text,
+                       said.heard, said.doubtful ? "doubtful" : "", to_string(form));
         std::fflush(stdout);
     }
 }

@@ -64,6 +64,7 @@ class Measured:
     voice: str
     command: str
     heard: str = ""
+    reply: str = ""
     outcome: str = "no answer"
     total_ms: float | None = None  # end of speech to first audible
     lead_in_ms: float | None = None  # near-silence before the first audible sample of the answer
@@ -82,6 +83,11 @@ class Measured:
         """The last word did not make it into the transcript: cut off or misheard."""
         last = spoken.words(self.command)[-1]
         return last not in spoken.words(self.heard)[-3:]
+
+    @property
+    def asked_back(self) -> bool:
+        """It waits for a yes."""
+        return self.reply.startswith(("Did you mean", "Shall I really"))
 
     @property
     def exact(self) -> bool:
@@ -160,6 +166,7 @@ def measure(bus: Bus, what: Spoken) -> Measured:
             ended = next((m.json() for m in satellite.ended.drain() if m.session_id == name), None) or ended
             if ended and i >= end_frame:
                 result.heard, result.outcome, result.stages_ms = ended["heard"], ended["outcome"], ended["stages_ms"]
+                result.reply = ended.get("reply", "")
                 break
         finals.close()
         own = [m for m in finals.drain() if m.session_id == name]
@@ -367,7 +374,8 @@ def report(results: list[Measured], floor: list[float], at_start: str, watched: 
         "",
         f"Answered {len(answered)} of {spoke}; understood as said {sum(r.same_meaning for r in results)} "
         f"({100 * sum(r.same_meaning for r in results) / spoke:.1f} %); "
-        f"acted on or answered as asked {sum(r.outcome == 'answered' for r in results)}; "
+        f"acted on or answered as asked {sum(r.outcome == 'answered' for r in results)}, "
+        f"{sum(r.asked_back for r in results)} of them after a question; "
         f"transcript exact {sum(r.exact for r in results)}; "
         f"cut off before the end of speech {cut} ({100 * cut / spoke:.1f} %); "
         f"last word not in the transcript, cut off or misheard, {lost} ({100 * lost / spoke:.1f} %).",

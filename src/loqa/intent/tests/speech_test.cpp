@@ -1,33 +1,42 @@
-// Commands as the real recogniser writes them down (data/speech/heard.tsv, made by bench/speech_errors.py): how many
-// end in the right action, and that none ends in a wrong one. LOQA_SPEECH_LIST=1 lists what did not go well.
+// Commands as the ear that ships writes them down (data/speech/heard.tsv, made by bench/speech_errors.py): how many end
+// in the right action, as heard word for word, by mending the words, and by listening again; and that none ends in a
+// wrong one. LOQA_SPEECH_LIST=1 lists what did not go well.
 #include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
 
 #include <gtest/gtest.h>
 
+#include "loqa/base/text.hpp"
 #include "loqa/intent/resolve.hpp"
 #include "loqa/intent/understanding.hpp"
 
 namespace loqa::intent {
 namespace {
 
+// What one utterance was heard as.
+struct heard_text {
+    std::string first, again;  // the latter where the recogniser listened again
+    bool doubtful = false;
+};
+
 struct heard_case {
-    std::string said, heard, voices;
-    std::size_t times = 1;  // how many voices were heard so
+    std::string said, voices;
+    std::vector<heard_text> heard;  // several where a pause was taken for an end
+    std::size_t times = 1;          // how many voices were heard so
 };
 
 std::vector<heard_case> heard_cases() {
     std::vector<heard_case> out;
     std::ifstream file(fs::path(LOQA_TEST_DATA) / "speech/heard.tsv");
     for (std::string line; std::getline(file, line);) {
-        heard_case one;
-        std::istringstream parts(line);
-        std::getline(parts, one.said, '\t');
-        std::getline(parts, one.heard, '\t');
-        std::getline(parts, one.voices, '\t');
+        const auto fields = split(line, '\t');
+        if (fields.size() != 5) continue;
+        const auto first = split(fields[1], '|'), again = split(fields[2], '|'), doubtful = split(fields[3], '|');
+        heard_case one{.said = fields[0], .voices = fields[4], .heard = {}};
+        for (std::size_t i = 0; i < first.size(); ++i)
+            one.heard.push_back({first[i], again.at(i), !doubtful.at(i).empty()});
         one.times = static_cast<std::size_t>(std::ranges::count(one.voices, ' ')) + 1;
         out.push_back(std::move(one));
     }
@@ -58,11 +67,12 @@ bool same(const home& house, const understanding& a, const understanding& b, boo
     });
 }
 
-enum class outcome { right, asked, asked_wrongly, missed, other_text, other_answer, misheard, wrong_action };
-constexpr std::array<std::string_view, 8> outcome_names{"right",
+enum class outcome { right, asked, asked_wrongly, missed, part, other_text, other_answer, misheard, wrong_action };
+constexpr std::array<std::string_view, 9> outcome_names{"right",
                                                         "asked back, rightly",
                                                         "asked back, wrongly",
                                                         "not understood",
+                                                        "only one of the commands",
                                                         "right but for free text",
                                                         "wrong answer",
                                                         "heard word for word as another command",
@@ -72,10 +82,48 @@ outcome outcome_of(const home& house, const understanding& meant, const understo
     if (!got) return outcome::missed;
     if (same(house, meant, *got, false)) return got->ask_first && !meant.ask_first ? outcome::asked : outcome::right;
     if (got->ask_first) return outcome::asked_wrongly;
+    const auto was_meant = [&](const command& one) {
+        return std::ranges::any_of(meant.commands,
+                                   [&](const command& other) { return same(house, one, other, false); });
+    };
+    if (std::ranges::all_of(got->commands, was_meant)) return outcome::part;
     if (same(house, meant, *got, true)) return outcome::other_text;
     if (std::ranges::none_of(got->commands, [](const command& one) { return acts(one.what.intent); }))
         return outcome::other_answer;
     return got->mended ? outcome::wrong_action : outcome::misheard;
+}
+
+// What all of it comes to, one utterance after the other.
+understood taken_together(const interpreter& with, const std::vector<heard_text>& all, bool again) {
+    understood out = std::unexpected(miss{});
+    conversation before;
+    for (const auto& each : all) {
+        const bool second = again && !each.again.empty();
+        const auto how = !second ? hearing::clear : each.doubtful ? hearing::doubtful : hearing::again;
+        auto got = with.understand(second ? each.again : each.first, {}, before, {}, how);
+        if (!got) {
+            if (!out) out = std::move(got);
+            continue;
+        }
+        before.commands = got->commands;
+        if (!out) {
+            out = std::move(got);
+            continue;
+        }
+        out->commands.insert(out->commands.end(), got->commands.begin(), got->commands.end());
+        out->mended = out->mended || got->mended;
+        out->ask_first = out->ask_first || got->ask_first;
+    }
+    return out;
+}
+
+std::string text_of(const std::vector<heard_text>& all) {
+    std::string out;
+    for (const auto& each : all)
+        out += fmt::format("{}\"{}\"{}{}", out.empty() ? "" : ", ", each.first,
+                           each.again.empty() ? "" : fmt::format(" and then \"{}\"", each.again),
+                           each.doubtful ? " in doubt" : "");
+    return out;
 }
 
 std::string text_of(const understood& got) {
@@ -103,34 +151,46 @@ TEST(Speech, RecognisersErrorsEndInNoWrongAction) {
     const interpreter strict(*compiled, shared_house, {.mend = false}), lenient(*compiled, shared_house);
     const bool list = std::getenv("LOQA_SPEECH_LIST") != nullptr;
 
-    std::array<std::size_t, outcome_names.size()> before{}, after{};
+    using counts = std::array<std::size_t, outcome_names.size()>;
+    counts strictly{}, mended{}, again{};
     std::size_t all = 0;
     for (const auto& one : heard_cases()) {
         const understood meant = strict.understand(one.said);
         ASSERT_TRUE(meant) << one.said << ": " << meant.error().sentence();
-        const outcome was = outcome_of(*house, *meant, strict.understand(one.heard));
-        const understood got = lenient.understand(one.heard);
-        const outcome is = outcome_of(*house, *meant, got);
+        const auto count = [&](counts& in, const understood& got) {
+            const outcome is = outcome_of(*house, *meant, got);
+            in[static_cast<std::size_t>(is)] += one.times;
+            return is;
+        };
         all += one.times;
-        before[static_cast<std::size_t>(was)] += one.times;
-        after[static_cast<std::size_t>(is)] += one.times;
+        count(strictly, taken_together(strict, one.heard, false));
+        const understood by_words = taken_together(lenient, one.heard, false);
+        EXPECT_NE(count(mended, by_words), outcome::wrong_action)
+            << one.said << " / " << text_of(one.heard) << ": " << text_of(by_words);
+        const understood got = taken_together(lenient, one.heard, true);
+        const outcome is = count(again, got);
         if (list && is != outcome::right)
-            fmt::print("{}: \"{}\" heard as \"{}\" → {}\n", outcome_names[static_cast<std::size_t>(is)], one.said,
-                       one.heard, text_of(got));
-        EXPECT_NE(is, outcome::wrong_action) << one.said << " / " << one.heard << ": " << text_of(got);
+            fmt::print("{}: \"{}\" heard as {} ({}) → {}\n", outcome_names[static_cast<std::size_t>(is)], one.said,
+                       text_of(one.heard), one.voices, text_of(got));
+        EXPECT_NE(is, outcome::wrong_action) << one.said << " / " << text_of(one.heard) << ": " << text_of(got);
     }
     ASSERT_GT(all, 900u);
-    fmt::print("{} utterances           before mending    after\n", all);
+    fmt::print("{} utterances                          word for word    with mending     heard again\n", all);
     const auto share = [&](std::size_t n) { return 100.0 * static_cast<double>(n) / static_cast<double>(all); };
-    for (std::size_t i = 0; i < outcome_names.size(); ++i)
-        fmt::print("{:<40} {:>4} {:>5.1f} %   {:>4} {:>5.1f} %\n", outcome_names[i], before[i], share(before[i]),
-                   after[i], share(after[i]));
-    const auto count = [](const auto& of, outcome what) { return of[static_cast<std::size_t>(what)]; };
-    const auto good = [&](const auto& of) { return count(of, outcome::right) + count(of, outcome::asked); };
-    EXPECT_EQ(count(after, outcome::wrong_action), 0u);
-    // "Fourteen" for "twenty" is a sentence like any other: nothing tells it from what was meant.
-    EXPECT_LE(count(after, outcome::misheard), 1u);
-    EXPECT_GT(good(after), good(before) + all / 10);
+    for (std::size_t i = 0; i < outcome_names.size(); ++i) {
+        fmt::print("{:<40}", outcome_names[i]);
+        for (const auto* of : {&strictly, &mended, &again})
+            fmt::print(" {:>6} {:>5.1f} %  ", (*of)[i], share((*of)[i]));
+        fmt::print("\n");
+    }
+    const auto good = [](const counts& of) {
+        return of[static_cast<std::size_t>(outcome::right)] + of[static_cast<std::size_t>(outcome::asked)];
+    };
+    // What is a command word for word is another one now and then ("fourteen" for "forty"), or its beginning: nothing
+    // tells it from what was meant.
+    EXPECT_LE(again[static_cast<std::size_t>(outcome::misheard)], all / 200);
+    EXPECT_GT(good(mended), good(strictly) + all / 20);
+    EXPECT_GT(good(again), good(mended) + all / 20);
 }
 
 }  // namespace
