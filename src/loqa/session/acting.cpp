@@ -1,5 +1,8 @@
 #include "loqa/session/acting.hpp"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
 #include <tuple>
 
 namespace loqa::session {
@@ -44,6 +47,17 @@ spoken_answer actor::not_understood(const intent::miss& why) const {
 std::string actor::promise(const intent::command& command) const {
     const auto now = with_.clock.wall();
     return with_.home != nullptr ? with_.home->promise(command, now) : promise_of(command, now);
+}
+
+bool actor::only_tells(const std::vector<intent::command>& commands) const {
+    static constexpr std::array<std::string_view, 7> others = {
+        "HassClimateGetTemperature", "HassTimerStatus", "HassRespond", "LoqaHelp", "LoqaListAlarms",
+        "LoqaPlannedList",           "LoqaRepeat"};
+    return std::ranges::all_of(commands, [&](const intent::command& each) {
+        const auto& name = each.what.intent;
+        return !each.later() && !handlers_.takes(name) &&
+               (name.starts_with("HassGet") || std::ranges::find(others, name) != others.end());
+    });
 }
 
 std::optional<spoken_answer> actor::objection(const intent::command& command, const asker& who) const {

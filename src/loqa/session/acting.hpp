@@ -54,6 +54,9 @@ public:
     void answered(deed& what, const turn& of, const bus::message& m) const;
     void gave_up(deed& what) const;
 
+    // Whether nothing is changed by them, so that doing them twice does no harm.
+    bool only_tells(const std::vector<intent::command>& commands) const;
+
     // Why a command cannot be done as things stand, as far as that is known before trying.
     std::optional<spoken_answer> objection(const intent::command& command, const asker& who) const;
 

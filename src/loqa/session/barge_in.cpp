@@ -56,18 +56,21 @@ bool conductor::set_aside(const bus::message& m, const protocol::transcript& sai
     const auto& before = known == memories_.end() ? nothing : *known;
     const auto words = sounding_.words(session);
     if (!text.empty() && !words.empty()) {
-        const auto [meant, answers_us] = meaning_of(text, area_of_session(session, headers), before);
-        const bool stops = means_stop(meant);
-        if (!stops && !answers_us && is_echo(text, words, meant.has_value())) {
-            echoes_.add();
-            turned_down(said, headers, "echo");
-            return true;
+        bool for_us = false;  // to stop, or the answer to a question of ours
+        // What they mean matters only where the words may be our own, or not every word may interrupt.
+        if (is_echo(text, words, false) || (config_.interrupts == barge_in::stop && sounding_.is(session))) {
+            const auto [meant, answers_us] = meaning_of(text, area_of_session(session, headers), before);
+            for_us = means_stop(meant) || answers_us;
+            if (!for_us && is_echo(text, words, meant.has_value())) {
+                echoes_.add();
+                turned_down(said, headers, "echo");
+                return true;
+            }
         }
         const auto it = turns_.find(session);
         const bool listening = it != turns_.end() && it->second.at == state::listening;
         if (sounding_.is(session) && !listening) {
-            const bool may =
-                config_.interrupts == barge_in::any || (config_.interrupts == barge_in::stop && (stops || answers_us));
+            const bool may = config_.interrupts == barge_in::any || (config_.interrupts == barge_in::stop && for_us);
             if (!may) {
                 turned_down(said, headers, no_interrupting);
                 return true;

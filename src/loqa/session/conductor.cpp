@@ -41,6 +41,10 @@ std::vector<std::string> configured_speakers(const conductor_config& config) {
     return all;
 }
 
+telemetry::counter& intents_counter(telemetry::metrics& metrics, const char* found) {
+    return metrics.counter("loqa_session_intents_total", "Turns by whether an intent was found", {{"found", found}});
+}
+
 }  // namespace
 
 conductor::conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter,
@@ -61,6 +65,8 @@ conductor::conductor(conductor_config config, parts with, std::shared_ptr<const 
       late_(with_.metrics.counter("loqa_session_late_total", "Messages for turns that were over")),
       echoes_(with_.metrics.counter("loqa_session_echoes_total",
                                     "Transcripts that were only words of what Loqa was saying")),
+      found_(intents_counter(with_.metrics, "yes")),
+      not_found_(intents_counter(with_.metrics, "no")),
       active_(with_.metrics.gauge("loqa_session_active_turns", "Turns that are going on")),
       ready_(with_.metrics.gauge("loqa_ready", "1 when every required part is ready")) {}
 
@@ -94,6 +100,12 @@ std::string conductor::own_subject() const { return actor_.handlers().inbox(); }
 void conductor::handle(const bus::message& m) {
     dispatch(m);
     if (!queued_.empty()) take_queued();
+    write_down();
+}
+
+void conductor::ring(const timers::timer& t) {
+    say_or_do(t);
+    write_down();
 }
 
 void conductor::dispatch(const bus::message& m) {
@@ -128,8 +140,21 @@ void conductor::refuse(const bus::message& m, const error& why) {
 }
 
 void conductor::publish(std::string_view to, const std::string& payload, const turn* t) {
+    tell_news();
     if (auto sent = with_.bus.publish(to, payload, t != nullptr ? headers_of(*t) : protocol::headers{}); !sent)
         with_.log.warn(sent.error());
+}
+
+// What is told of a turn beside the words that it waits for. Told before anything else is, and at the end of what is
+// being handled: at once, it would be in the way of the request for the words, in the bus and in everybody who hears
+// it.
+void conductor::tell_soon(std::string_view to, std::string payload, const turn& t) {
+    news_.push_back({std::string(to), {}, headers_of(t), std::move(payload)});
+}
+
+void conductor::tell_news() {
+    for (const auto& m : std::exchange(news_, {}))
+        if (auto sent = with_.bus.publish(m.subject, m.payload, m.headers); !sent) with_.log.warn(sent.error());
 }
 
 void conductor::respond(const bus::message& request, const std::string& payload) {
@@ -162,7 +187,7 @@ conductor::turn& conductor::begin(const std::string& session_id, const protocol:
     t.heard_at = t.began;
     t.deadline = t.began + config_.listen_timeout;
     t.phase_deadline = t.deadline;
-    if (t.privacy != "ephemeral") traces_.remember(t.trace.trace_id, t.session_id, t.id);
+    if (t.privacy != "ephemeral") begun_.push_back({t.trace.trace_id, t.session_id, t.id});
     active_.set(static_cast<double>(turns_.size()));
     return t;
 }
@@ -219,7 +244,7 @@ void conductor::on_final(const bus::message& m) {
         t.stages_ms["stt"] = headers.age->count();
         observe("stt", headers.age->count());
     }
-    store(t, "turn.heard", protocol::encode(*final));
+    store(t, "turn.heard", [said = *final] { return protocol::encode(said); });
     decide(t, *final);
 }
 
@@ -227,8 +252,8 @@ void conductor::decide(turn& t, const protocol::transcript& said) {
     t.heard = trim(said.text);
     t.how_heard = how_heard(said);
     remember_decided(t);
-    publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "deciding"}), &t);
     if (t.heard.empty()) {
+        tell_decided(t);
         // Somebody spoke and nothing could be made of it: worth a word. Nobody spoke: worth none.
         if (said.reason == "speech_end")
             return speak(t, {.text = std::string(apology_not_heard), .failed = true, .reason = "not_heard"});
@@ -238,16 +263,17 @@ void conductor::decide(turn& t, const protocol::transcript& said) {
 
     auto& memory = memory_of(t.session_id);
     const auto understood = understand(t, memory);
-    store(t, "turn.intent", intent_event(t.id, t.area, understood));
-    with_.metrics
-        .counter("loqa_session_intents_total", "Turns by whether an intent was found",
-                 {{"found", understood ? "yes" : "no"}})
-        .add();
+    store(t, "turn.intent", [id = t.id, area = t.area, understood] { return intent_event(id, area, understood); });
+    (understood ? found_ : not_found_).add();
     if (!understood) return reply(t, actor_.not_understood(understood.error()));
     const auto& commands = understood->commands;
     t.intent = commands.front().what.intent;
     for (const auto& s : commands.front().what.slots) t.slots.emplace_back(s.name, intent::to_string(s.value));
-    if (!understood->ask_first) return act(t, commands);
+    if (!understood->ask_first) {
+        // Before anything is done: who is told nothing of a turn has another process take it up.
+        if (!actor_.only_tells(commands)) tell_decided(t);
+        return act(t, commands);
+    }
     // Nobody is asked about what cannot be done anyway.
     if (const auto why = actor_.objection(commands.front(), asker_of(t))) return reply(t, *why);
     memory.asked_about = commands;
@@ -270,8 +296,9 @@ void conductor::reply(turn& t, const spoken_answer& given) {
     const protocol::session_reply told{t.session_id, t.id, t.heard, t.intent, answer.text, t.slots};
     if (!answer.text.empty()) {
         speak(t, answer);
-        return publish(subject::session_reply, protocol::encode(told), &t);
+        return tell_soon(subject::session_reply, protocol::encode(told), t);
     }
+    tell_decided(t);
     publish(subject::session_reply, protocol::encode(told), &t);
     speak(t, answer);
 }
@@ -353,7 +380,8 @@ void conductor::go_on(turn& t) {
     } else if (auto over = with_.timers.acknowledge(*t.timer_id); !over && over.error().code != errc::not_found) {
         with_.log.warn(over.error());
     }
-    store(t, "turn.action", action_event(t.id, t.intent, done.so_far));
+    store(t, "turn.action",
+          [id = t.id, intent = t.intent, given = done.so_far] { return action_event(id, intent, given); });
     reply(t, done.so_far);
 }
 
@@ -423,8 +451,14 @@ void conductor::speak(turn& t, const spoken_answer& answer) {
     t.sounds = false;
     if (answer.text.empty()) return end(turns_.find(t.session_id), "answered");
     request_speech(t);
-    store(t, "turn.reply",
-          protocol::dump({{"turn_id", t.id}, {"text", t.reply}, {"intent", t.intent}, {"failed", t.apology}}));
+    store(t, "turn.reply", [id = t.id, text = t.reply, intent = t.intent, failed = t.apology] {
+        return protocol::dump({{"turn_id", id}, {"text", text}, {"intent", intent}, {"failed", failed}});
+    });
+}
+
+void conductor::tell_decided(turn& t) {
+    if (std::exchange(t.told_decided, true)) return;
+    publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "deciding"}), &t);
 }
 
 void conductor::request_speech(turn& t, const std::string& again) {
@@ -432,10 +466,13 @@ void conductor::request_speech(turn& t, const std::string& again) {
     t.at = state::speaking;
     t.requested_at = with_.clock.steady();
     t.phase_deadline = std::min(t.deadline, t.requested_at + config_.tts_timeout);
+    // First of all: its words are waited for.
     publish_request(t, again);
+    if (!t.timer_id && !std::exchange(t.told_decided, true))
+        tell_soon(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "deciding"}), t);
     const auto* expects = t.expects_answer ? "yes_or_no" : "";
-    publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "speaking", expects}),
-            &t);
+    tell_soon(subject::session_state,
+              protocol::encode(protocol::session_state{t.session_id, t.id, "speaking", expects}), t);
 }
 
 conductor::turn* conductor::turn_of(const std::string& session_id, const bus::message& m) {
@@ -483,7 +520,8 @@ void conductor::on_playback_started(const bus::message& m) {
     const double playback_ms = t->at == state::playing ? to_ms(now - t->started_at) : 0;
     t->stages_ms["playback"] = playback_ms;
     observe("playback", playback_ms);
-    store(*t, "turn.played", played_event(t->id, t->target, to_ms(now - t->heard_at)));
+    store(*t, "turn.played",
+          [id = t->id, target = t->target, ms = to_ms(now - t->heard_at)] { return played_event(id, target, ms); });
     if (t->headers.age) {
         const double total_ms = t->headers.age->count() + to_ms(now - t->heard_at);
         t->stages_ms["total"] = total_ms;
@@ -586,7 +624,7 @@ void conductor::on_component_status(const bus::message& m) {
                 request_speech(t, "speaking");  // also an apology that none could say until now
         if (const auto all = with_.timers.list())
             for (const auto& t : *all)
-                if (t.ringing()) ring(t);
+                if (t.ringing()) say_or_do(t);
     }
 }
 
@@ -598,7 +636,7 @@ void conductor::publish_readiness() {
         with_.log.debug("{} is {}{}{}", c.name, c.state, c.detail.empty() ? "" : ": ", c.detail);
 }
 
-void conductor::ring(const timers::timer& t) {
+void conductor::say_or_do(const timers::timer& t) {
     if (!t.action.empty()) return run_later(t);
     const auto session = fmt::format("timer-{}", t.id);
     if (turns_.contains(session)) return;
@@ -628,7 +666,7 @@ void conductor::ring_again() {
     for (const auto id : due) {
         const auto found = std::ranges::find(*all, id, &timers::timer::id);
         if (found != all->end() && found->ringing())
-            ring(*found);
+            say_or_do(*found);
         else
             ringing_.forget(id);
     }
@@ -689,7 +727,7 @@ void conductor::degrade(const turn& t, const std::string& stage, const std::stri
         .warn("turn degraded in {}: {} ({})", stage, message, reason);
     publish(subject::session_degraded,
             protocol::encode(protocol::session_degraded{t.session_id, t.id, stage, reason, message}), &t);
-    store(t, "turn.error", error_event(t.id, stage, reason, message));
+    store(t, "turn.error", [id = t.id, stage, reason, message] { return error_event(id, stage, reason, message); });
 }
 
 void conductor::end(turns::iterator which, const std::string& outcome) {
@@ -723,7 +761,7 @@ void conductor::end(turns::iterator which, const std::string& outcome) {
                                         .stages_ms = t.stages_ms};
     const auto text = protocol::encode(ended);
     publish(subject::session_ended, text, &t);
-    store(t, "turn.ended", text);
+    store(t, "turn.ended", [kept = std::string(text)] { return kept; });
 
     if (t.trace.sampled) {
         telemetry::span root{.trace_id = t.trace.trace_id,
@@ -754,6 +792,7 @@ void conductor::cancel_all(const std::string& reason) {
         it->second.reason = reason;
         end(it, "cancelled");
     }
+    write_down();
 }
 
 void conductor::tick() {
@@ -790,6 +829,7 @@ void conductor::tick() {
             end(it, "apologised");
         }
     }
+    write_down();
 }
 
 steady_time conductor::next_deadline() const {
@@ -812,21 +852,35 @@ conductor::memory& conductor::memory_of(const std::string& session_id) {
     return memories_.emplace_back(std::move(fresh));
 }
 
-void conductor::store(const turn& t, const std::string& type, const std::string& payload) {
-    auto stored = with_.store.append({.session_id = t.session_id,
-                                      .trace_id = t.trace.trace_id,
-                                      .actor_id = "loqad",
-                                      .type = type,
-                                      .payload = payload,
-                                      .privacy_scope = t.privacy});
-    if (!stored) with_.log.warn(stored.error());
+// What happened is put into words and stored once everybody was told: nobody waits for it.
+void conductor::store(const turn& t, std::string type, std::function<std::string()> payload) {
+    store::event event{.session_id = t.session_id,
+                       .trace_id = t.trace.trace_id,
+                       .actor_id = "loqad",
+                       .type = std::move(type),
+                       .privacy_scope = t.privacy,
+                       .created_at = with_.clock.wall()};
+    happened_.emplace_back(std::move(event), std::move(payload));
+}
+
+void conductor::write_down() {
+    for (auto& [event, payload] : happened_) event.payload = payload();
+    tell_news();
+    for (auto& [event, payload] : happened_) {
+        if (auto stored = with_.store.append(std::move(event)); !stored) with_.log.warn(stored.error());
+    }
+    happened_.clear();
+    for (const auto& [trace, session, turn] : begun_) traces_.remember(trace, session, turn);
+    begun_.clear();
 }
 
 void conductor::observe(const std::string& stage, double ms) {
-    with_.metrics
-        .histogram("loqa_voice_latency_ms", "Time from the end of speech, by stage; total: to the first audible sample",
-                   telemetry::latency_buckets_ms, {{"stage", stage}})
-        .observe(ms);
+    auto& latency = latencies_[stage];
+    if (latency == nullptr)
+        latency = &with_.metrics.histogram("loqa_voice_latency_ms",
+                                           "Time from the end of speech, by stage; total: to the first audible sample",
+                                           telemetry::latency_buckets_ms, {{"stage", stage}});
+    latency->observe(ms);
 }
 
 void conductor::on_dry_run(const bus::message& m) {

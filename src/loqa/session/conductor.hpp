@@ -120,6 +120,7 @@ private:
         bool played = false;
         bool synthesised = false;
         bool cut_off = false;                  // an answer was, and an apology follows
+        bool told_decided = false;             // on session.state
         bool sounds = false;                   // that it began to was noted
         steady_time ask_again_at{};            // for the words, when none of them came
         std::optional<std::int64_t> timer_id;  // of a ring
@@ -182,6 +183,7 @@ private:
     void reply(turn& t, const spoken_answer& answer);
     std::string words_ahead(const turn& t, const protocol::transcript& said);
     void speak(turn& t, const spoken_answer& answer);
+    void tell_decided(turn& t);
     void request_speech(turn& t, const std::string& again = {});
     void publish_request(turn& t, const std::string& again);
     void ask_again(steady_time now);
@@ -208,14 +210,18 @@ private:
         return std::nullopt;
     }
     void publish(std::string_view subject, const std::string& payload, const turn* t = nullptr);
+    void tell_soon(std::string_view subject, std::string payload, const turn& t);
+    void tell_news();
     void respond(const bus::message& request, const std::string& payload);
     void refuse(const bus::message& m, const error& why);
     void publish_readiness();
     memory& memory_of(const std::string& session_id);
-    void store(const turn& t, const std::string& type, const std::string& payload);
+    void store(const turn& t, std::string type, std::function<std::string()> payload);
+    void write_down();
     void observe(const std::string& stage, double ms);
     // Silences the announcements of timers that ring no longer.
     void settle_rings();
+    void say_or_do(const timers::timer& t);
     void ring_again();
     protocol::headers headers_of(const turn& t) const;
 
@@ -242,9 +248,18 @@ private:
     };
     std::deque<waiting> queued_;       // transcripts that wait for the answer to older words; bounded
     std::deque<std::string> decided_;  // the last turns whose words were acted on
+    // Of what is being handled.
+    std::vector<bus::message> news_;
+    std::vector<std::pair<store::event, std::function<std::string()>>> happened_;
+    struct trace_of_turn {
+        std::string trace_id, session_id, turn_id;
+    };
+    std::vector<trace_of_turn> begun_;
+    std::map<std::string, telemetry::histogram*> latencies_;  // by stage
     telemetry::rate_limited unreadable_;
     telemetry::counter& late_;
     telemetry::counter& echoes_;
+    telemetry::counter &found_, &not_found_;
     telemetry::gauge& active_;
     telemetry::gauge& ready_;
 };

@@ -1,17 +1,20 @@
-// The conductor on the bus: its subscriptions, its thread, its queue.
+// The conductor on the bus: its subscriptions, its queue, and a thread for what is due.
 //
-// stop() ends the turns that are going on, each with a word on session.ended, and then the thread. readiness() may be
-// called from any thread.
+// One thing is done at a time, in the order in which it came. Who brings something while nothing is done does it, on
+// the bus's thread or the timers': to wake another one for it would cost more than most of it takes. Who brings
+// something meanwhile leaves it to that one. stop() ends the turns that are going on, each with a word on
+// session.ended, and then the thread. readiness() may be called from any thread.
 #pragma once
 
-#include <functional>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <variant>
 #include <vector>
 
-#include "loqa/base/bounded_queue.hpp"
 #include "loqa/session/conductor.hpp"
 
 namespace loqa::session {
@@ -28,18 +31,27 @@ public:
     protocol::readiness readiness() const;
 
 private:
+    using event = std::variant<bus::message, timers::timer>;
+
     service(conductor_config config, conductor::parts with, const intent::live_interpreter& sentences);
     result<void> subscribe(bus::connection& bus);
+    void bring(event what);
+    void work(std::unique_lock<std::mutex>& lock);
     void run();
-    void enqueue(std::variant<bus::message, timers::timer> event);
 
     const loqa::clock& clock_;
-    conductor conductor_;
-    bounded_queue<std::variant<bus::message, timers::timer>> queue_{queue_capacity, overflow::reject_newest};
     telemetry::counter& dropped_;
     telemetry::gauge& depth_;
-    mutable std::mutex readiness_mutex_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<event> waiting_;
+    bool busy_ = false;  // somebody is at work: the conductor is theirs until they are done
+    bool closing_ = false;
+    steady_time due_;  // when the conductor wants to be called next; while nobody is at work
     protocol::readiness readiness_;
+
+    conductor conductor_;  // of who set busy_
     std::vector<std::unique_ptr<bus::subscription>> subscriptions_;
     std::thread thread_;
 };

@@ -138,6 +138,26 @@ protected:
     std::unique_ptr<conductor> turns;
 };
 
+// The words first, of a turn that may be taken up again; what is done, only once it was said that it is taken up.
+TEST_F(Conductor, AsksForTheWordsBeforeItTellsOfThem) {
+    const auto told = [this](const std::string& text) {
+        bus.forget_published();
+        say(text);
+        std::vector<std::string> all;
+        for (const auto& m : bus.published()) {
+            all.push_back(m.subject);
+            if (m.subject == subject::session_state)
+                all.back() = protocol::decode<protocol::session_state>(m.payload)->state;
+        }
+        return all;
+    };
+    EXPECT_THAT(told("what time is it"),
+                ElementsAre(subject::tts_request, "deciding", "speaking", subject::session_reply));
+    speak();
+    pass(seconds(1));  // it is not heard any more
+    EXPECT_THAT(told("set a timer for five minutes").front(), "deciding");
+}
+
 TEST_F(Conductor, ASpokenQuestionIsAnsweredAndTheTurnEnds) {
     say("Set a timer for 10 minutes.");
     EXPECT_THAT(spoken(), ElementsAre("Timer set for 10 minutes."));
