@@ -6,12 +6,15 @@
 #include <mutex>
 #include <thread>
 #include <tuple>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <unistd.h>
 
 #include "loqa/base/process.hpp"
+#include "loqa/base/service_manager.hpp"
 #include "loqa/bus/embedded_server.hpp"
 #include "loqa/protocol/messages.hpp"
 #include "loqa/protocol/subjects.hpp"
@@ -77,9 +80,10 @@ telemetry::logger make_logger(const identity& who, const config::settings& setti
 
 class process_frame final : public frame {
 public:
-    process_frame(identity who, config::settings settings, shutdown_signal& shutdown)
+    process_frame(identity who, config::settings settings, const service_manager& manager, shutdown_signal& shutdown)
         : who_(std::move(who)),
           settings_(std::move(settings)),
+          manager_(manager),
           shutdown_(shutdown),
           log_(make_logger(who_, settings_)) {}
 
@@ -96,6 +100,12 @@ public:
 
     result<void> start() {
         for (const auto& warning : settings_.warnings) log_.warn("configuration: {}", warning);
+        for (const auto& [why, times] : {std::pair{"held", manager_.times_held()}, {"hung", manager_.times_hung()}})
+            metrics_
+                .counter("loqa_process_ended_total",
+                         "Times that this process was ended and started anew, since a signal held it or it hung",
+                         {{"reason", why}})
+                .add(times);
         auto server =
             telemetry::metrics_server::start(metrics_, settings_.telemetry.prometheus_bind, who_.metrics_port_offset);
         if (!server) return fail(std::move(server));
@@ -156,6 +166,24 @@ public:
 
     bool gave_up() const { return gave_up_; }
 
+    void watch(std::string name, std::function<void(std::function<void()>)> ask) override {
+        std::lock_guard lock(loops_mutex_);
+        loops_.push_back({std::move(name), std::move(ask)});
+    }
+
+    // From here on the part answers for the process; to end_watch(), before the part ends.
+    void begin_watch() {
+        std::lock_guard lock(loops_mutex_);
+        watching_ = true;
+        manager_.tell(report::ready);
+    }
+    void end_watch() {
+        std::lock_guard lock(loops_mutex_);
+        watching_ = false;
+        loops_.clear();
+        manager_.tell(report::stopping);
+    }
+
     void publish_status() {
         protocol::component_status status{
             .name = who_.component, .node_id = settings_.node.id, .pid = static_cast<int>(::getpid())};
@@ -205,13 +233,44 @@ private:
         while (!ending_) {
             lock.unlock();
             publish_status();
+            ask_loops();
             lock.lock();
             changed_.wait_for(lock, status_interval, [this] { return ending_ || dirty_; });
         }
     }
 
+    struct loop {
+        std::string name;
+        std::function<void(std::function<void()>)> ask;
+        std::shared_ptr<std::atomic<bool>> answered = std::make_shared<std::atomic<bool>>(true);
+        steady_time asked_at{};
+        bool told = false;  // that it is slow
+    };
+
+    void ask_loops() {
+        std::lock_guard lock(loops_mutex_);
+        if (!watching_ || !manager_.patience()) return;
+        const auto now = clock_.steady();
+        bool all = true;
+        for (auto& each : loops_) {
+            if (*each.answered) continue;
+            all = false;
+            if (std::exchange(each.told, each.told || now - each.asked_at > *manager_.patience() / 2) != each.told)
+                log_.error("{} has not answered for {:.1f} s", each.name, to_ms(now - each.asked_at) / 1000);
+        }
+        if (!all) return;
+        manager_.tell(report::alive);
+        for (auto& each : loops_) {
+            each.asked_at = now;
+            each.told = false;
+            *each.answered = false;
+            each.ask([answered = each.answered] { *answered = true; });
+        }
+    }
+
     const identity who_;
     const config::settings settings_;
+    const service_manager& manager_;
     shutdown_signal& shutdown_;
     const real_clock clock_;
     const telemetry::logger log_;
@@ -227,17 +286,21 @@ private:
     bool dirty_ = false;
     bool ending_ = false;
     std::atomic<bool> gave_up_{false};
+    std::mutex loops_mutex_;
+    std::vector<loop> loops_;
+    bool watching_ = false;
     std::thread status_thread_;
 };
 
 }  // namespace
 
 int run(const identity& who, int argc, char** argv, const std::function<result<std::unique_ptr<part>>(frame&)>& start) {
+    const auto manager = service_manager::from_environment();
     shutdown_signal shutdown;
     auto parsed = parse(who, argc, argv);
     if (const int* exit_code = std::get_if<int>(&parsed)) return *exit_code;
 
-    process_frame frame(who, std::get<config::settings>(std::move(parsed)), shutdown);
+    process_frame frame(who, std::get<config::settings>(std::move(parsed)), manager, shutdown);
     if (auto started = frame.start(); !started) {
         frame.log().error(started.error());
         return 1;
@@ -251,7 +314,9 @@ int run(const identity& who, int argc, char** argv, const std::function<result<s
     }
     frame.set_state("ready", (*own)->detail());
     frame.log().info("ready");
+    frame.begin_watch();
     const int signal = shutdown.wait();
+    frame.end_watch();
     frame.set_state("stopping", "");
     frame.log().info("ending{}", signal == 0 ? "" : fmt::format(" on signal {}", signal));
     own->reset();

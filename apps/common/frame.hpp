@@ -42,6 +42,11 @@ public:
     // that fails later may say so. Published at once and every second.
     virtual void set_state(std::string_view state, std::string detail) = 0;
 
+    // Has a loop of the part's answer, every second from start() on for as long as the part lives: `ask` hands its
+    // argument to the loop, which calls it when its turn comes. Who runs this process (`loqa up`, systemd) is told that
+    // it is alive as long as all do.
+    virtual void watch(std::string name, std::function<void(std::function<void()> alive)> ask) = 0;
+
     // Ends the process with exit code 1 after logging `why`.
     virtual void give_up(const error& why) = 0;
 };

@@ -68,6 +68,7 @@ result<std::unique_ptr<app::part>> start(app::frame& frame) {
                              [of = part->sentences.get()](std::string_view text) { return of->judge(text); }});
     if (!service) return fail(std::move(service));
     part->service = std::move(*service);
+    frame.watch("recognition", [of = part->service.get()](auto alive) { of->ask(std::move(alive)); });
     return part;
 }
 

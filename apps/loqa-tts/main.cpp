@@ -116,6 +116,7 @@ result<std::unique_ptr<app::part>> speaking::start(app::frame& frame) {
     if (!service) return fail(std::move(service));
     made->service_ = std::move(*service);
     made->service_->warm(usual_replies());
+    frame.watch("synthesis", [of = made->service_.get()](auto alive) { of->ask(std::move(alive)); });
     return made;
 }
 

@@ -12,8 +12,10 @@
 #include "instance_lock.hpp"
 #include "loqa/base/bounded_queue.hpp"
 #include "loqa/base/process.hpp"
+#include "loqa/base/service_manager.hpp"
 #include "loqa/protocol/messages.hpp"
 #include "loqa/protocol/subjects.hpp"
+#include "loqa/tts/command.hpp"
 #include "terminal.hpp"
 
 namespace loqa::cli {
@@ -71,7 +73,8 @@ private:
 // One binary beside this one, kept running.
 class component {
 public:
-    component(std::string binary, variables environment, progress& progress, telemetry::logger log, const style& style)
+    component(std::string binary, variables environment, std::optional<milliseconds> patience, progress& progress,
+              telemetry::logger log, const style& style)
         : binary_(std::move(binary)),
           environment_(std::move(environment)),
           progress_(progress),
@@ -84,14 +87,27 @@ public:
                         [this](const error& why) {
                             if (!progress_.fail_start(why)) log_.error(why);
                         },
-                    .on_held = [this] { log_.warn("{} is held by a signal, ending it", binary_); }}) {}
+                    .on_held =
+                        [this] {
+                            ++times_held_;
+                            log_.warn("{} is held by a signal, ending it", binary_);
+                        },
+                    .on_hung =
+                        [this] {
+                            ++times_hung_;
+                            log_.error("{} does not answer any more, ending it", binary_);
+                        }},
+                   seconds(2), patience) {}
 
     void stop(milliseconds grace) { process_.stop(grace); }
 
 private:
     process_options start_options() {
+        auto environment = environment_;
+        environment.emplace_back(report::held_variable, std::to_string(times_held_));
+        environment.emplace_back(report::hung_variable, std::to_string(times_hung_));
         return {.command = {(executable_folder() / binary_).string()},
-                .environment = environment_,
+                .environment = std::move(environment),
                 .folder = {},
                 .on_line = [this](std::string_view line, bool) { on_line(line); }};
     }
@@ -119,7 +135,8 @@ private:
     progress& progress_;
     const telemetry::logger log_;
     const style style_;
-    std::string complaint_;       // the last one
+    std::string complaint_;  // the last one
+    int times_held_ = 0, times_hung_ = 0;
     supervised_process process_;  // last: its thread uses all the others
 };
 
@@ -129,8 +146,9 @@ public:
     // A payload, or nothing where loqad is to be asked. Only the newest state counts.
     using news_queue = bounded_queue<std::optional<std::string>>;
 
-    readiness_watch(bus::connection& bus, news_queue& news, progress& progress, telemetry::logger log)
-        : bus_(bus), news_(news), progress_(progress), log_(std::move(log)) {}
+    readiness_watch(bus::connection& bus, news_queue& news, progress& progress, const service_manager& manager,
+                    telemetry::logger log)
+        : bus_(bus), news_(news), progress_(progress), manager_(manager), log_(std::move(log)) {}
     ~readiness_watch() {
         subscription_.reset();
         news_.close();
@@ -164,10 +182,12 @@ private:
     void tell(const protocol::readiness& state) {
         if (progress_.stopping()) return;
         if (state.ready) {
-            if (progress_.set_ready())
+            if (progress_.set_ready()) {
                 print_line("ready");
-            else if (!waiting_.empty())
+                manager_.tell(report::ready);
+            } else if (!waiting_.empty()) {
                 log_.info("ready again");
+            }
             waiting_.clear();
             return;
         }
@@ -182,6 +202,7 @@ private:
     bus::connection& bus_;
     news_queue& news_;
     progress& progress_;
+    const service_manager& manager_;
     const telemetry::logger log_;
     std::string waiting_;
     std::unique_ptr<bus::subscription> subscription_;
@@ -227,6 +248,7 @@ void stop(std::vector<std::unique_ptr<component>>& components) {
 }  // namespace
 
 result<int> up(const up_options& options) {
+    const auto manager = service_manager::from_environment();
     shutdown_signal shutdown;
     const auto settings = load_settings(options.instance);
     if (!settings) return fail(settings);
@@ -270,19 +292,32 @@ result<int> up(const up_options& options) {
             bus.error().hint = "check bus.servers and the credentials in section bus";
         return fail(std::move(bus));
     }
-    readiness_watch watch(**bus, news, progress, log);
+    readiness_watch watch(**bus, news, progress, manager, log);
     if (auto started = watch.start(); !started) return fail(std::move(started));
 
     std::vector<std::unique_ptr<component>> components;
     const auto start = [&](const char* binary, role who) {
-        components.push_back(std::make_unique<component>(binary, environment_for(options, *settings, server.get(), who),
-                                                         progress, log, style));
+        // A voice that is a program of its own has as much time for a piece.
+        auto patience = settings->hang_timeout;
+        if (who == role::tts && settings->tts.mode == "exec") patience += tts::command_config{}.timeout;
+        components.push_back(std::make_unique<component>(
+            binary, environment_for(options, *settings, server.get(), who),
+            settings->hang_timeout.count() > 0 ? std::optional(patience) : std::nullopt, progress, log, style));
     };
     if (settings->stt.enabled) start("loqa-stt", role::stt);
     if (settings->tts.enabled) start("loqa-tts", role::tts);
     start("loqad", role::core);
 
-    const int signal = shutdown.wait();
+    int signal = 0;
+    for (;;) {
+        manager.tell(report::alive);
+        const auto asked =
+            shutdown.wait_until(std::chrono::steady_clock::now() + manager.patience().value_or(seconds(60)) / 3);
+        if (!asked) continue;
+        signal = *asked;
+        break;
+    }
+    manager.tell(report::stopping);
     progress.set_stopping();
     if (signal != 0) log.info("stopping");
     stop(components);

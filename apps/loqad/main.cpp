@@ -127,6 +127,7 @@ public:
                                                *made->sentences_);
         if (!session) return fail(std::move(session));
         made->session_ = std::move(*session);
+        frame.watch("the session", [of = made->session_.get()](auto alive) { of->ask(std::move(alive)); });
         if (settings.skills.enabled) {
             auto options = skill_options(settings);
             if (!options) return fail(std::move(options));

@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "loqa/base/service_manager.hpp"
+
 namespace loqa {
 namespace {
 
@@ -130,7 +132,8 @@ std::string exit_status::text() const {
 struct child_process::state {
     int pid = 0;
     int pidfd = -1;
-    int input = -1;  // ours of its conversation
+    int input = -1;    // ours of its conversation
+    int reports = -1;  // ours of what it reports on
     std::optional<exit_status> ended;
     std::optional<steady_time> held_since;
     std::thread reader;
@@ -143,6 +146,7 @@ struct child_process::state {
         if (reader.joinable()) reader.join();
         if (pidfd >= 0) ::close(pidfd);
         if (input >= 0) ::close(input);
+        if (reports >= 0) ::close(reports);
     }
 
     bool reap(int flags) {
@@ -176,6 +180,10 @@ child_process::~child_process() = default;
 result<child_process> child_process::start(process_options options) {
     if (options.command.empty()) return fail(errc::invalid_argument, "no command to start");
 
+    int reports[2] = {-1, -1};  // ours, the child's
+    if (options.reports && ::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, reports) == 0)
+        options.environment.emplace_back(report::socket_variable, std::to_string(reports[1]));
+
     // Everything that allocates happens before the fork: other threads may hold the allocator's lock.
     auto environment = merged_environment(options.environment);
     std::vector<char*> argv;
@@ -197,11 +205,12 @@ result<child_process> child_process::start(process_options options) {
                    : options.input.empty() ? ::open("/dev/null", O_RDONLY | O_CLOEXEC)
                                            : file_in_memory(options.input);
     const auto close_all = [&] {
-        for (int fd : {in, conversation[0], out[0], out[1], err[0], err[1], failure_pipe[0], failure_pipe[1]})
+        for (int fd : {in, conversation[0], out[0], out[1], err[0], err[1], failure_pipe[0], failure_pipe[1],
+                       reports[0], reports[1]})
             if (fd >= 0) ::close(fd);
     };
     const bool capture = static_cast<bool>(options.on_line);
-    if (in < 0 || ::pipe2(failure_pipe, O_CLOEXEC) != 0 ||
+    if (in < 0 || (options.reports && reports[1] < 0) || ::pipe2(failure_pipe, O_CLOEXEC) != 0 ||
         (capture && (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0))) {
         const int number = errno;
         close_all();
@@ -231,6 +240,7 @@ result<child_process> child_process::start(process_options options) {
             ::dup2(out[1], STDOUT_FILENO);
             ::dup2(err[1], STDERR_FILENO);
         }
+        if (options.reports) ::fcntl(reports[1], F_SETFD, 0);
         if (options.folder.empty() || ::chdir(options.folder.c_str()) == 0)
             ::execvpe(argv[0], argv.data(), envp.data());
         const int number = errno;
@@ -238,7 +248,7 @@ result<child_process> child_process::start(process_options options) {
         ::_exit(127);
     }
 
-    for (int fd : {in, out[1], err[1], failure_pipe[1]})
+    for (int fd : {in, out[1], err[1], failure_pipe[1], reports[1]})
         if (fd >= 0) ::close(fd);
     int number = 0;
     ssize_t got = 0;
@@ -247,7 +257,7 @@ result<child_process> child_process::start(process_options options) {
     ::close(failure_pipe[0]);
     if (got == sizeof number) {
         ::waitpid(pid, nullptr, 0);
-        for (int fd : {conversation[0], out[0], err[0]})
+        for (int fd : {conversation[0], out[0], err[0], reports[0]})
             if (fd >= 0) ::close(fd);
         return fail(number == ENOENT ? errc::not_found : errc::io_failed, "{} cannot be started: {}",
                     options.command[0], errno_text(number));
@@ -256,10 +266,11 @@ result<child_process> child_process::start(process_options options) {
     auto s = std::make_unique<state>();
     s->pid = pid;
     s->input = conversation[0];
+    s->reports = reports[0];
     s->pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
     if (s->pidfd < 0) {
         const int reason = errno;
-        for (int fd : {conversation[0], out[0], err[0]})
+        for (int fd : {conversation[0], out[0], err[0], reports[0]})
             if (fd >= 0) ::close(fd);
         return fail(errc::io_failed, "{} cannot be watched: {} (a kernel of 5.3 or newer is needed)",
                     options.command[0], errno_text(reason));
@@ -307,6 +318,19 @@ result<void> child_process::say(std::string_view bytes, steady_time deadline) {
     return {};
 }
 
+child_process::reported child_process::take_reports() {
+    reported all;
+    for (;;) {
+        char text[256];
+        const auto got = ::recv(state_->reports, text, sizeof text, MSG_DONTWAIT);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return all;
+        const std::string_view said(text, static_cast<std::size_t>(got));
+        all.ready = all.ready || said == report::ready;
+        all.alive = all.alive || said == report::alive;
+    }
+}
+
 std::optional<exit_status> child_process::wait_until(steady_time deadline) {
     while (!state_->ended) {
         pollfd fd{state_->pidfd, POLLIN, 0};
@@ -338,8 +362,11 @@ std::optional<steady_time> child_process::held_since() {
 }
 
 supervised_process::supervised_process(std::function<process_options()> make_options, events events,
-                                       milliseconds max_backoff)
-    : make_options_(std::move(make_options)), events_(std::move(events)), max_backoff_(max_backoff) {
+                                       milliseconds max_backoff, std::optional<milliseconds> patience)
+    : make_options_(std::move(make_options)),
+      events_(std::move(events)),
+      max_backoff_(max_backoff),
+      patience_(patience) {
     thread_ = std::thread([this] { run(); });
 }
 
@@ -371,7 +398,14 @@ void supervised_process::run() {
     while (!changed_.wait_for(lock, backoff, [this] { return stopping_; })) {
         const auto began = std::chrono::steady_clock::now();
         lock.unlock();
-        auto child = child_process::start(make_options_());
+        auto options = make_options_();
+        if (patience_) {
+            options.reports = true;
+            options.environment.emplace_back(
+                report::patience_variable,
+                std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(*patience_).count()));
+        }
+        auto child = child_process::start(std::move(options));
         lock.lock();
         std::optional<exit_status> ended;
         if (child) {
@@ -395,12 +429,23 @@ void supervised_process::run() {
 
 exit_status supervised_process::watch(child_process& child) const {
     constexpr milliseconds look_every{100};
+    auto looked_at = std::chrono::steady_clock::now();
+    auto silent_until = looked_at + std::max<milliseconds>(ready_within, patience_.value_or(milliseconds{0}));
     for (;;) {
         const auto now = std::chrono::steady_clock::now();
+        // What stopped this process, or the machine, may have stopped the child too.
+        if (now - looked_at > look_every * 10) silent_until += now - looked_at;
+        looked_at = now;
         if (auto ended = child.wait_until(now + look_every)) return *ended;
         const auto held = child.held_since();
-        if (!held || now - *held < held_at_most) continue;
-        if (events_.on_held) events_.on_held();
+        const bool too_long = held && now - *held >= held_at_most;
+        if (patience_) {
+            const auto told = child.take_reports();
+            if (told.ready || told.alive) silent_until = now + *patience_;
+        }
+        const bool hangs = patience_ && now >= silent_until;
+        if (!too_long && !hangs) continue;
+        if (const auto& tell = too_long ? events_.on_held : events_.on_hung) tell();
         child.send_signal(SIGKILL);
         return *child.wait_until(steady_time::max());
     }

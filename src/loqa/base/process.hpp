@@ -35,6 +35,7 @@ struct process_options {
     fs::path folder;                                               // to run in; empty: this process's own
     std::string input;      // what the child reads from its standard input before that ends
     bool converse = false;  // instead of `input`: its standard input stays open, and say() writes to it
+    bool reports = false;   // it inherits a socket on which it may tell how it is (service_manager.hpp)
     // Called for each line the child writes, from one thread; `is_stdout` or else stderr. Without it the child writes
     // where this process writes.
     std::function<void(std::string_view line, bool is_stdout)> on_line;
@@ -61,6 +62,12 @@ public:
     // reads no more. Only of a child that was started to converse; one thread at a time.
     result<void> say(std::string_view bytes, steady_time deadline);
 
+    // What it reported since the last call. One thread at a time.
+    struct reported {
+        bool ready = false, alive = false;
+    };
+    reported take_reports();
+
     // Waits for the end; nothing when it still runs at `deadline`. After the end all its lines have been delivered.
     std::optional<exit_status> wait_until(steady_time deadline);
 
@@ -79,20 +86,24 @@ private:
 
 // Keeps one child running: starts it again whenever it ends, at once the first time, then after a wait that doubles
 // from 100 ms to `max_backoff` while it keeps ending within 10 s of its start. A child that a signal holds for longer
-// than held_at_most is killed: what waits for it waits in vain. Thread-safe.
+// than held_at_most is killed: what waits for it waits in vain. So is one that reports, once it is ready, when it does
+// not say for `patience` that it is alive, and one that is not ready after ready_within. Thread-safe.
 class supervised_process {
 public:
     static constexpr milliseconds held_at_most{400};
+    static constexpr seconds ready_within{120};
 
     struct events {
         std::function<void(int pid)> on_start;
         std::function<void(const exit_status&, milliseconds next_start)> on_exit;
         std::function<void(const error&)> on_start_failed;
         std::function<void()> on_held = {};  // it was held for too long, and is killed
+        std::function<void()> on_hung = {};  // it was silent for too long, and is killed
     };
-    // `make_options` is asked before each start, so that a restart can use fresh values.
+    // `make_options` is asked before each start, so that a restart can use fresh values. With a `patience` the child
+    // has to report.
     supervised_process(std::function<process_options()> make_options, events events,
-                       milliseconds max_backoff = seconds(2));
+                       milliseconds max_backoff = seconds(2), std::optional<milliseconds> patience = {});
     ~supervised_process();  // as stop(5 s)
 
     // SIGTERM, then SIGKILL after `grace`; it is not started again.
@@ -106,6 +117,7 @@ private:
     std::function<process_options()> make_options_;
     events events_;
     milliseconds max_backoff_;
+    std::optional<milliseconds> patience_;
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     bool stopping_ = false;

@@ -153,6 +153,7 @@ struct session_settings {
 struct settings {
     std::string runtime_name, environment;
     fs::path data_dir;
+    milliseconds hang_timeout{};  // 0: never
     http_settings http;
     telemetry_settings telemetry;
     bus_settings bus;

@@ -51,6 +51,13 @@ const property property_table[] = {
      .at = LOQA_AT(data_dir),
      .derived = "`$XDG_DATA_HOME/loqa` or `~/.local/share/loqa`",
      .doc = "The folder for what must outlive a restart: timers, events, the bus's streams."},
+    {.key = "hang_timeout_ms",
+     .at = LOQA_AT(hang_timeout),
+     .fallback = "30000",
+     .max = 10 * minute,
+     .doc = "After how long without an answer from its work a process counts as hanging: `loqa up` then ends it and "
+            "starts "
+            "it anew. More than one piece of work takes on this machine when it is busy; 0 is never."},
 
     {.key = "http.bind",
      .at = LOQA_AT(http.bind),

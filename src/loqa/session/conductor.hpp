@@ -6,7 +6,7 @@
 // going on there.
 //
 // The conductor has no thread and no clock of its own: its owner calls handle() with each message, ring() with each
-// timer, and tick() at the latest at next_deadline(), all from one thread.
+// timer, and tick() at the latest at next_deadline(), one at a time.
 #pragma once
 
 #include <deque>

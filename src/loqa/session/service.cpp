@@ -66,6 +66,14 @@ result<void> service::subscribe(bus::connection& bus) {
     return bus.flush(seconds(2));
 }
 
+void service::ask(std::function<void()> alive) {
+    {
+        std::lock_guard lock(mutex_);
+        asked_.push_back(std::move(alive));
+    }
+    changed_.notify_all();
+}
+
 void service::bring(event what) {
     std::unique_lock lock(mutex_);
     if (closing_) return;
@@ -98,7 +106,7 @@ void service::work(std::unique_lock<std::mutex>& lock) {
         if (!waiting_.empty()) continue;
         busy_ = false;
         const bool sooner = due < std::exchange(due_, due);
-        if (sooner || closing_) changed_.notify_all();
+        if (sooner || closing_ || !asked_.empty()) changed_.notify_all();
         return;
     }
 }
@@ -109,8 +117,10 @@ void service::run() {
     while (!closing_) {
         // Not wait_until(max()): some libraries compute with the deadline and overflow.
         const auto until = std::min(due_, std::chrono::steady_clock::now() + longest_wait);
-        changed_.wait_until(lock, until, [&] { return closing_ || due_ < until; });
+        changed_.wait_until(lock, until, [&] { return closing_ || due_ < until || (!busy_ && !asked_.empty()); });
         if (closing_) break;
+        if (!busy_)
+            for (const auto& alive : std::exchange(asked_, {})) alive();
         if (busy_)
             due_ = steady_time::max();  // who is at work does what is due, and says what comes next
         else if (clock_.steady() >= due_)

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -30,6 +31,9 @@ public:
     void stop();
     protocol::readiness readiness() const;
 
+    // Calls `alive` on the service's thread, as soon as nobody is at work.
+    void ask(std::function<void()> alive);
+
 private:
     using event = std::variant<bus::message, timers::timer>;
 
@@ -46,6 +50,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<event> waiting_;
+    std::vector<std::function<void()>> asked_;
     bool busy_ = false;  // somebody is at work: the conductor is theirs until they are done
     bool closing_ = false;
     steady_time due_;  // when the conductor wants to be called next; while nobody is at work

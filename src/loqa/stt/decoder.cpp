@@ -80,6 +80,14 @@ void decoder::submit(std::uint64_t utterance, std::vector<float> samples, readin
     changed_.notify_one();
 }
 
+void decoder::ask(std::function<void()> alive) {
+    {
+        std::lock_guard lock(mutex_);
+        asked_.push_back(std::move(alive));
+    }
+    changed_.notify_one();
+}
+
 void decoder::hurry(std::uint64_t utterance) {
     std::lock_guard lock(mutex_);
     if (const auto found = jobs_.find(utterance); found != jobs_.end()) {
@@ -128,8 +136,10 @@ void decoder::run() {
     std::unique_lock lock(mutex_);
     for (;;) {
         job* next = nullptr;
-        changed_.wait(lock, [&] { return stopping_ || (next = most_urgent()) != nullptr; });
+        changed_.wait(lock, [&] { return stopping_ || !asked_.empty() || (next = most_urgent()) != nullptr; });
         if (stopping_) return;
+        for (const auto& alive : std::exchange(asked_, {})) alive();
+        if (next == nullptr) continue;
 
         const auto samples = std::exchange(next->samples, {});
         outcome made{next->utterance, *next->wanted, next->mark, hypothesis{}, next->asked, {}, {}};

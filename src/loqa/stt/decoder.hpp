@@ -66,6 +66,9 @@ public:
     // `mark` comes back with the outcome. After reading::final the utterance is forgotten.
     void submit(std::uint64_t utterance, std::vector<float> samples, reading what, std::int64_t mark);
 
+    // Calls `alive` on the decoder's thread, after the reading that is being made.
+    void ask(std::function<void()> alive);
+
     // A reading that waits comes before all that are not final.
     void hurry(std::uint64_t utterance);
 
@@ -96,6 +99,7 @@ private:
     steady_time next_partial_{};
     std::uint64_t requests_ = 0;
     std::map<std::uint64_t, std::unique_ptr<job>> jobs_;
+    std::vector<std::function<void()>> asked_;
     std::thread thread_;  // last: it uses all of the above
 };
 

@@ -44,7 +44,8 @@ struct notice {
 // there are at most as many as utterances.
 class inbox {
 public:
-    using item = std::variant<frame, outcome, notice>;
+    using question = std::function<void()>;
+    using item = std::variant<frame, outcome, notice, question>;
 
     explicit inbox(std::size_t frames) : capacity_(frames) {}
 
@@ -75,10 +76,20 @@ public:
         ready_.notify_one();
     }
 
+    void push(question alive) {
+        {
+            std::lock_guard lock(mutex_);
+            questions_.push_back(std::move(alive));
+        }
+        ready_.notify_one();
+    }
+
     // Outcomes first. Nothing when `deadline` passes, or when it is closed and no frame is left.
     std::optional<item> pop_until(steady_time deadline) {
         std::unique_lock lock(mutex_);
-        const auto ready = [this] { return closed_ || !frames_.empty() || !outcomes_.empty() || !notices_.empty(); };
+        const auto ready = [this] {
+            return closed_ || !frames_.empty() || !outcomes_.empty() || !notices_.empty() || !questions_.empty();
+        };
         // Not wait_until(max()): some libraries compute with the deadline and overflow.
         if (deadline == steady_time::max()) {
             ready_.wait(lock, ready);
@@ -126,6 +137,9 @@ private:
         } else if (!notices_.empty()) {
             taken = std::move(notices_.front());
             notices_.pop_front();
+        } else if (!questions_.empty()) {
+            taken = std::move(questions_.front());
+            questions_.pop_front();
         } else if (!frames_.empty()) {
             taken = std::move(frames_.front());
             frames_.pop_front();
@@ -139,6 +153,7 @@ private:
     std::deque<frame> frames_;
     std::deque<outcome> outcomes_;
     std::deque<notice> notices_;
+    std::deque<question> questions_;
     bool closed_ = false;
 };
 
@@ -213,6 +228,8 @@ public:
         inbox_.close();
         thread_.join();
     }
+
+    void ask(std::function<void()> alive) override { inbox_.push(std::move(alive)); }
 
     result<void> subscribe() {
         const auto json = [this](bus::message message) { receive(std::move(message), from_json); };
@@ -333,6 +350,7 @@ private:
             return;
         }
         if (const auto* said = std::get_if<notice>(&item)) return attend(*said);
+        if (auto* alive = std::get_if<inbox::question>(&item)) return decoder_.ask(std::move(*alive));
         const auto& what = std::get<frame>(item);
         const auto found = ears_.find(what.session_id);
         ear* hearing = found == ears_.end() ? admit(what) : &found->second;

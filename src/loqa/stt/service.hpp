@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "loqa/audio/vad.hpp"
@@ -45,6 +46,9 @@ class service {
 public:
     static result<std::unique_ptr<service>> start(recognizer& engine, audio::voice_model& voices,
                                                   service_options options, surroundings with);
+
+    // Has both loops answer: the one that hears, and, after it, the one that decodes, which calls `alive`.
+    virtual void ask(std::function<void()> alive) = 0;
 
     // Takes no more frames, ends utterances that are being spoken as cancelled, and waits up to options.grace for
     // readings under way.

@@ -168,6 +168,12 @@ public:
         changed_.notify_all();
     }
 
+    void ask(std::function<void()> alive) override {
+        std::lock_guard lock(mutex_);
+        asked_.push_back(std::move(alive));
+        changed_.notify_all();
+    }
+
 private:
     // What was said to its end, for who asks for it again.
     struct said {
@@ -314,6 +320,7 @@ private:
         name_this_thread("synthesis");
         std::unique_lock lock(mutex_);
         for (;;) {
+            for (const auto& alive : std::exchange(asked_, {})) alive();
             queue_.begin(clock_.steady(), clock_.wall());
             instruments_.pending.set(static_cast<double>(queue_.waiting()));
             if (const auto next = queue_.next()) {
@@ -644,6 +651,7 @@ private:
     playback_queue queue_;
     std::deque<ahead> to_prepare_, to_warm_;
     std::deque<said> said_;
+    std::vector<std::function<void()>> asked_;
 
     steady_time finish_by_;  // written before ending_ is set
     std::atomic<bool> ending_{false};

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,6 +58,9 @@ public:
 
     // Has these in the cache soon, in this order, without keeping anybody waiting.
     virtual void warm(std::vector<std::string> texts) = 0;
+
+    // Calls `alive` on the thread that makes the sound, after the piece that is being made.
+    virtual void ask(std::function<void()> alive) = 0;
 };
 
 }  // namespace loqa::tts
