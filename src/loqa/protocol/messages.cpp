@@ -158,7 +158,8 @@ void read_into(field_reader& read, session_state& m) {
     read.text("session_id", m.session_id, max_id_bytes, true)
         .text("turn_id", m.turn_id, max_id_bytes)
         .text("state", m.state, max_id_bytes, true)
-        .text("expects", m.expects, max_id_bytes);
+        .text("expects", m.expects, max_id_bytes)
+        .text("owner", m.owner, max_id_bytes);
 }
 
 void read_into(field_reader& read, session_listen& m) {
@@ -490,6 +491,7 @@ std::string encode(const session_reply& m) {
 std::string encode(const session_state& m) {
     json j{{"session_id", m.session_id}, {"turn_id", m.turn_id}, {"state", m.state}};
     put(j, "expects", m.expects);
+    put(j, "owner", m.owner);
     return dump(j);
 }
 

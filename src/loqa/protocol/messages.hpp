@@ -137,6 +137,7 @@ struct session_state {
     std::string session_id, turn_id;
     std::string state;    // listening, deciding, speaking
     std::string expects;  // with speaking, what is asked: "yes_or_no", "words"; empty: nothing
+    std::string owner;    // with deciding and speaking: the process of loqad that took up the turn
 };
 
 // To a satellite: the question was heard, its microphone should be open for so long.

@@ -88,6 +88,7 @@ inline constexpr std::string_view target = "Loqa-Target";
 inline constexpr std::string_view priority = "Loqa-Priority";      // alarm | announcement | reply
 inline constexpr std::string_view generation = "Loqa-Generation";  // of a PCM message: numbers what is said
 inline constexpr std::string_view again = "Loqa-Again";            // sent again; what was last known of its turn
+inline constexpr std::string_view owner = "Loqa-Owner";            // with it: the process that took up the turn
 inline constexpr std::string_view duck = "Loqa-Duck";  // begin | end: what is less urgent is quieter in between
 }  // namespace header
 

@@ -65,6 +65,7 @@ turn_headers read_turn(const headers& all) {
     if (priority == "alarm") turn.urgency = urgency::alarm;
     if (priority == "announcement") turn.urgency = urgency::announcement;
     if (const auto again = find(all, header::again); is_id(again)) turn.again = again;
+    if (const auto owner = find(all, header::owner); is_id(owner)) turn.owner = owner;
     return turn;
 }
 
@@ -78,6 +79,7 @@ headers write_turn(const turn_headers& turn) {
     add(header::privacy, turn.privacy);
     add(header::area, turn.area);
     add(header::again, turn.again);
+    add(header::owner, turn.owner);
     if (turn.budget) add(header::budget_ms, std::to_string(turn.budget->count()));
     if (turn.age) add(header::age_ms, fmt::format("{:.3f}", turn.age->count()));
     add(header::audio, turn.audio == audio_form::pcm ? "pcm" : "json");

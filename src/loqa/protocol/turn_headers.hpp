@@ -38,6 +38,7 @@ struct turn_headers {
     audio_form audio = audio_form::json;
     protocol::urgency urgency = protocol::urgency::reply;
     std::string again;  // of a message that is sent once more: what was last known of its turn
+    std::string owner;  // and the process that took it up, as session.state names it
 };
 
 turn_headers read_turn(const headers& all);

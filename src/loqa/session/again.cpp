@@ -14,6 +14,7 @@ namespace subject = protocol::subject;
 namespace {
 
 constexpr std::size_t remembered_turns = 256;
+constexpr std::size_t most_handed_on = 64;
 constexpr milliseconds ask_again_every{1'000};
 
 constexpr std::string_view apology_interrupted =
@@ -29,8 +30,9 @@ void conductor::remember_decided(const turn& t) {
 }
 
 // True when there is no more to do about a transcript that is told again.
-bool conductor::told_again(const protocol::transcript& final, protocol::turn_headers& headers) {
+bool conductor::told_again(const bus::message& m, const protocol::transcript& final, protocol::turn_headers& headers) {
     const auto last_known = std::exchange(headers.again, {});
+    const auto owner = std::exchange(headers.owner, {});
     if (last_known.empty()) return false;
     if (std::ranges::find(decided_, headers.turn_id) != decided_.end()) return true;
     const auto waits = [&](const waiting& one) {
@@ -38,6 +40,10 @@ bool conductor::told_again(const protocol::transcript& final, protocol::turn_hea
     };
     if (std::ranges::any_of(queued_, waits)) return true;
     if (last_known == "unknown") return false;
+    if (!owner.empty() && owner != id_ && m.subject == subject::stt_again) {
+        hand_on(m, owner);
+        return true;
+    }
     // A process before this one took it up. What it did is not known here, and nothing is done twice.
     if (last_known == "speaking" || turns_.contains(final.session_id)) {
         const bool said = last_known == "speaking";
@@ -50,12 +56,33 @@ bool conductor::told_again(const protocol::transcript& final, protocol::turn_hea
         return true;
     }
     turn& t = begin(final.session_id, headers);
+    t.taken_up = last_known;
     t.heard = std::string(trim(final.text));
     t.deadline = t.heard_at + config_.turn_timeout;
     remember_decided(t);
     degrade(t, "session", "restarted", "loqad was started again in the middle of the turn");
     say_instead(t, apology_interrupted, "restarted");
     return true;
+}
+
+// To the process that took up the turn: what became of it is known there alone. Where there is none any more, the bus
+// says so.
+void conductor::hand_on(const bus::message& m, const std::string& owner) {
+    if (handed_on_.size() >= most_handed_on) handed_on_.pop_front();
+    auto& kept = handed_on_.emplace_back(m);
+    kept.reply = fmt::format("{}.{}", own_again_, ++times_handed_on_);
+    const auto sent =
+        with_.bus.publish_request(protocol::join(subject::stt_again, owner), kept.reply, m.payload, m.headers);
+    if (!sent) with_.log.warn(sent.error());
+}
+
+void conductor::on_owner_gone(const bus::message& m) {
+    const auto found = std::ranges::find(handed_on_, m.subject, &bus::message::reply);
+    if (found == handed_on_.end()) return;
+    auto ours = std::move(*found);
+    handed_on_.erase(found);
+    ours.subject = own_again_;
+    on_final(ours);
 }
 
 void conductor::say_instead(turn& t, std::string_view apology, const std::string& reason) {
@@ -85,7 +112,7 @@ void conductor::ask_again(steady_time now) {
     for (auto& [session, t] : turns_) {
         if (t.at != state::speaking || now < t.ask_again_at || now >= t.phase_deadline) continue;
         t.ask_again_at = now + ask_again_every;
-        publish_request(t, "speaking");
+        publish_request(t, t.taken_up.empty() ? "speaking" : t.taken_up);
     }
 }
 

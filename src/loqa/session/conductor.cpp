@@ -50,6 +50,8 @@ telemetry::counter& intents_counter(telemetry::metrics& metrics, const char* fou
 conductor::conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter,
                      const intent::live_interpreter* live)
     : config_(std::move(config)),
+      id_(random_hex(8)),
+      own_again_(protocol::join(subject::stt_again, id_)),
       with_(std::move(with)),
       live_(live),
       interpreter_(std::move(interpreter)),
@@ -95,7 +97,9 @@ std::vector<std::string> conductor::broadcast_subjects() {
             subject_of(subject::intent_declare)};
 }
 
-std::string conductor::own_subject() const { return actor_.handlers().inbox(); }
+std::vector<std::string> conductor::own_subjects() const {
+    return {actor_.handlers().inbox(), own_again_, own_again_ + ".*"};
+}
 
 void conductor::handle(const bus::message& m) {
     dispatch(m);
@@ -110,7 +114,9 @@ void conductor::ring(const timers::timer& t) {
 
 void conductor::dispatch(const bus::message& m) {
     if (with_.taken_over && with_.taken_over(m.subject)) return;
-    if (m.subject == subject::stt_final || m.subject == subject::stt_again) return on_final(m);
+    if (m.subject == subject::stt_final || m.subject == subject::stt_again || m.subject == own_again_)
+        return on_final(m);
+    if (m.subject.starts_with(own_again_)) return on_owner_gone(m);
     if (m.subject == subject::stt_ahead) return on_ahead(m);
     if (m.subject == subject::stt_started) return on_speech_started(m);
     if (m.subject == subject::stt_error) return on_stt_error(m);
@@ -219,7 +225,7 @@ void conductor::on_final(const bus::message& m) {
     const auto final = read<protocol::transcript>(m);
     if (!final || final->partial) return;
     auto headers = protocol::read_turn(m.headers);
-    if (told_again(*final, headers) || set_aside(m, *final, headers)) return;
+    if (told_again(m, *final, headers) || set_aside(m, *final, headers)) return;
     const auto known = turns_.find(final->session_id);
     const bool continues = known != turns_.end() && known->second.at == state::listening &&
                            (headers.turn_id.empty() || headers.turn_id == known->second.id);
@@ -458,7 +464,8 @@ void conductor::speak(turn& t, const spoken_answer& answer) {
 
 void conductor::tell_decided(turn& t) {
     if (std::exchange(t.told_decided, true)) return;
-    publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "deciding"}), &t);
+    publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "deciding", {}, id_}),
+            &t);
 }
 
 void conductor::request_speech(turn& t, const std::string& again) {
@@ -467,12 +474,13 @@ void conductor::request_speech(turn& t, const std::string& again) {
     t.requested_at = with_.clock.steady();
     t.phase_deadline = std::min(t.deadline, t.requested_at + config_.tts_timeout);
     // First of all: its words are waited for.
-    publish_request(t, again);
+    publish_request(t, t.taken_up.empty() ? again : t.taken_up);
     if (!t.timer_id && !std::exchange(t.told_decided, true))
-        tell_soon(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "deciding"}), t);
+        tell_soon(subject::session_state,
+                  protocol::encode(protocol::session_state{t.session_id, t.id, "deciding", {}, id_}), t);
     const auto* expects = t.expects_answer ? "yes_or_no" : "";
     tell_soon(subject::session_state,
-              protocol::encode(protocol::session_state{t.session_id, t.id, "speaking", expects}), t);
+              protocol::encode(protocol::session_state{t.session_id, t.id, "speaking", expects, id_}), t);
 }
 
 conductor::turn* conductor::turn_of(const std::string& session_id, const bus::message& m) {

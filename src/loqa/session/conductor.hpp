@@ -83,7 +83,7 @@ public:
     // The subjects that handle() understands: work is shared in a queue group, broadcasts are for every node.
     static std::vector<std::string> work_subjects();
     static std::vector<std::string> broadcast_subjects();
-    std::string own_subject() const;  // where answers to this conductor's questions come
+    std::vector<std::string> own_subjects() const;  // for this conductor alone
 
     void handle(const bus::message& m);
     void ring(const timers::timer& t);
@@ -117,6 +117,7 @@ private:
         bool beep = false;  // instead of the reply's words
         bool expects_answer = false;
         std::string reason;
+        std::string taken_up;  // what was known of it where a process before this one had it; else empty
         bool played = false;
         bool synthesised = false;
         bool cut_off = false;                  // an answer was, and an apology follows
@@ -189,7 +190,9 @@ private:
     void ask_again(steady_time now);
     steady_time next_ask() const;
     void remember_decided(const turn& t);
-    bool told_again(const protocol::transcript& final, protocol::turn_headers& headers);
+    bool told_again(const bus::message& m, const protocol::transcript& final, protocol::turn_headers& headers);
+    void hand_on(const bus::message& m, const std::string& owner);
+    void on_owner_gone(const bus::message& m);
     void say_instead(turn& t, std::string_view apology, const std::string& reason);
     void broken_off(turn& t);
     void lose(turn& t, const std::string& reason, const std::string& message);
@@ -226,6 +229,8 @@ private:
     protocol::headers headers_of(const turn& t) const;
 
     const conductor_config config_;
+    const std::string id_;         // of this conductor, unlike any other
+    const std::string own_again_;  // where transcripts of its turns are told again
     parts with_;
     const intent::live_interpreter* const live_ = nullptr;
     std::shared_ptr<const intent::interpreter> interpreter_;  // when it is not live
@@ -248,6 +253,9 @@ private:
     };
     std::deque<waiting> queued_;       // transcripts that wait for the answer to older words; bounded
     std::deque<std::string> decided_;  // the last turns whose words were acted on
+    std::deque<bus::message>
+        handed_on_;  // to their owners, each with the subject for the news that it is gone; bounded
+    std::uint64_t times_handed_on_ = 0;
     // Of what is being handled.
     std::vector<bus::message> news_;
     std::vector<std::pair<store::event, std::function<std::string()>>> happened_;

@@ -60,9 +60,11 @@ result<void> service::subscribe(bus::connection& bus) {
         if (!made) return fail(std::move(made));
         subscriptions_.push_back(std::move(*made));
     }
-    auto own = bus.subscribe(conductor_.own_subject(), put);
-    if (!own) return fail(std::move(own));
-    subscriptions_.push_back(std::move(*own));
+    for (const auto& subject : conductor_.own_subjects()) {
+        auto made = bus.subscribe(subject, put);
+        if (!made) return fail(std::move(made));
+        subscriptions_.push_back(std::move(*made));
+    }
     return bus.flush(seconds(2));
 }
 

@@ -16,13 +16,16 @@ void handover::told(transcript what, steady_time now) {
     std::erase_if(open_,
                   [&](const open_turn& each) { return each.what.session_id == what.session_id && each.state.empty(); });
     if (open_.size() >= most) open_.pop_front();
-    open_.push_back({std::move(what), {}, now, now + again_every});
+    open_.push_back({std::move(what), {}, {}, now, now + again_every});
 }
 
-void handover::heard_of(const std::string& turn_id, const std::string& state) {
+void handover::heard_of(const std::string& turn_id, const std::string& state, const std::string& owner) {
     std::lock_guard lock(mutex_);
     for (auto& each : open_)
-        if (each.what.turn.turn_id == turn_id && state != "listening") each.state = state;
+        if (each.what.turn.turn_id == turn_id && state != "listening") {
+            each.state = state;
+            each.owner = owner;
+        }
 }
 
 void handover::over(const std::string& turn_id) {
@@ -41,6 +44,7 @@ std::vector<handover::transcript> handover::due(steady_time now) {
         each.next = now + (each.state == "speaking" ? 4 : 1) * again_every;
         again.push_back(each.what);
         again.back().turn.again = each.state.empty() ? unknown : each.state;
+        again.back().turn.owner = each.owner;
         again.back().turn.age = now - each.what.speech_ended;
     }
     return again;

@@ -34,7 +34,7 @@ public:
     void told(transcript what, steady_time now);
 
     // As session.state and session.ended have it.
-    void heard_of(const std::string& turn_id, const std::string& state);
+    void heard_of(const std::string& turn_id, const std::string& state, const std::string& owner = {});
     void over(const std::string& turn_id);
 
     // What is to be published once more, with the headers for it.
@@ -45,6 +45,7 @@ private:
     struct open_turn {
         transcript what;
         std::string state;  // last heard of it; empty: nothing
+        std::string owner;  // who took it up
         steady_time first, next;
     };
 

@@ -293,7 +293,7 @@ private:
     void receive_state(const bus::message& message) {
         const auto read = protocol::decode<protocol::session_state>(message.payload);
         if (!read) return refuse(message, read.error());
-        handover_.heard_of(read->turn_id, read->state);
+        handover_.heard_of(read->turn_id, read->state, read->owner);
         // What comes before it speaks is about what was just heard.
         if (read->state != "speaking") return;
         const auto how = read->expects.empty() ? attention::speaking : attention::asking;

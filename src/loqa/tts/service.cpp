@@ -218,26 +218,36 @@ private:
     }
 
     // Whether a request that is sent again was had before: then it waits, or is being said, or was, which is told
-    // again.
+    // again. Of a turn that another process of loqad had decided any words count: those are the answer.
     bool had(const job& asked) {
+        const bool any_words = asked.headers.again == "deciding";
+        const auto is_it = [&](const std::string& turn, const std::string& session, const std::string& text) {
+            return turn == asked.turn && session == asked.session && (any_words || text == asked.request.text);
+        };
         std::optional<said> over;
+        bool waits = false, sounds = false;
         {
             std::lock_guard lock(mutex_);
             // First: what is over stays in the queue for a moment.
-            const auto found = std::ranges::find_if(said_, [&](const said& each) {
-                return each.turn == asked.turn && each.session == asked.session && each.text == asked.request.text;
-            });
-            if (found == said_.end())
-                return queue_.has([&](const utterance& each) { return is_same(static_cast<const job&>(each), asked); });
-            over = *found;
+            const auto found = std::ranges::find_if(
+                said_, [&](const said& each) { return is_it(each.turn, each.session, each.text); });
+            if (found != said_.end())
+                over = *found;
+            else
+                waits = queue_.has([&](const utterance& each) {
+                    const bool same = is_it(each.turn, each.session, static_cast<const job&>(each).request.text);
+                    sounds = sounds || (same && each.first_sent);
+                    return same;
+                });
         }
+        if (sounds)
+            publish(subject::tts_started,
+                    protocol::encode(protocol::tts_started{.session_id = asked.session, .target = asked.target}),
+                    headers_of(asked, asked.queued.context()));
+        if (!over) return waits;
         publish(subject::tts_started, over->started, over->headers);
         publish(subject::tts_done, over->done, over->headers);
         return true;
-    }
-
-    static bool is_same(const job& one, const job& other) {
-        return one.turn == other.turn && one.session == other.session && one.request.text == other.request.text;
     }
 
     // Nobody waits for these: what is too long or too much is dropped without a word.

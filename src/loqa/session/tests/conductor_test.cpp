@@ -421,6 +421,22 @@ TEST_F(Conductor, WordsThatAreToldAgainAreActedOnOnce) {
     EXPECT_EQ(turns->active_turns(), 1u);
 }
 
+TEST_F(Conductor, WordsOfATurnThatAnotherTookUpAreHandedOnToIt) {
+    auto with = headers("t");
+    with.emplace_back(protocol::header::again, "deciding");
+    with.emplace_back(protocol::header::owner, "other");
+    hear(subject::stt_again, protocol::transcript{.session_id = "s", .text = "set a timer for ten minutes"}, with);
+    EXPECT_EQ(turns->active_turns(), 0u);
+    const auto to_owner = bus.published(protocol::join(subject::stt_again, "other"));
+    ASSERT_EQ(to_owner.size(), 1u);
+    EXPECT_EQ(protocol::find(to_owner.front().headers, protocol::header::again), "deciding");
+
+    // Nobody is there: it was the last life of that process.
+    turns->handle({to_owner.front().reply, {}, {{"Status", "503"}}, {}});
+    ASSERT_EQ(spoken().size(), 1u);
+    EXPECT_THAT(spoken().front(), testing::StartsWith("Sorry, I was interrupted"));
+}
+
 TEST_F(Conductor, AnInterruptedTurnDoesNotDisturbNewerWords) {
     begin_to_speak("s", "newer");
     auto with = headers("t");

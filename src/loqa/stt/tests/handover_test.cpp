@@ -42,6 +42,9 @@ TEST_F(Handover, ItSaysWhatWasLastHeardOfTheTurn) {
     EXPECT_THAT(due_after(milliseconds{500}), ElementsAre("t unknown"));
     kept_.heard_of("t", "deciding");
     EXPECT_THAT(due_after(milliseconds{500}), ElementsAre("t deciding"));
+    kept_.heard_of("t", "deciding", "owner");
+    now_ += milliseconds{500};
+    EXPECT_EQ(kept_.due(now_).at(0).turn.owner, "owner");
     kept_.heard_of("t", "speaking");
     EXPECT_THAT(due_after(milliseconds{500}), ElementsAre("t speaking"));
     kept_.over("t");

@@ -653,17 +653,37 @@ TEST_F(Service, WhatIsAskedForAgainIsSaidOnce) {
     voice_.let_through(1);
     ask("abc", "s", "", pcm_of("t"));
     bus_.wait_for("tts.started");
-    ask("abc", "s", "", once_more);  // it is being said
+    ask("abc", "s", "", once_more);  // it is being said, which is told again
+    EXPECT_EQ(bus_.published("tts.started").size(), 2U);
     voice_.open();
     ASSERT_EQ(done(1).size(), 1U);
     ask("abc", "s", "", once_more);  // it was said, and that is told again
     EXPECT_EQ(done(2).size(), 2U);
-    EXPECT_EQ(bus_.published("tts.started").size(), 2U);
+    EXPECT_EQ(bus_.published("tts.started").size(), 3U);
     const auto frames = bus_.published("tts.pcm.s").size();
     ask("abc", "s", "", pcm_of("u"));  // another turn's words
     EXPECT_EQ(done(3).size(), 3U);
     EXPECT_GT(bus_.published("tts.pcm.s").size(), frames);
     EXPECT_EQ(voice_.spoken(), 1);
+}
+
+TEST_F(Service, AnApologyForATurnThatIsAnsweredAlreadyIsNotSaid) {
+    start();
+    auto taken_up = pcm_of("t");
+    taken_up.emplace_back("Loqa-Again", "deciding");
+    voice_.let_through(1);
+    ask("abc", "s", "", pcm_of("t"));
+    bus_.wait_for("tts.started");
+    ask("sorry", "s", "", taken_up);  // by another process of loqad, which cannot know
+    voice_.open();
+    ASSERT_EQ(done(1).size(), 1U);
+    EXPECT_TRUE(done(1).at(0).completed);
+    ask("sorry", "s", "", taken_up);
+    EXPECT_EQ(done(2).size(), 2U);
+    EXPECT_EQ(voice_.spoken(), 1);
+    ask("sorry", "s2", "", taken_up);  // nothing was said there
+    EXPECT_EQ(done(3).size(), 3U);
+    EXPECT_EQ(voice_.spoken(), 2);
 }
 
 TEST_F(Service, WhatIsAskedForAgainAndWasNeverHadIsSaid) {
