@@ -312,8 +312,10 @@ int run(const identity& who, int argc, char** argv, const std::function<result<s
         frame.publish_status();
         return 1;
     }
-    frame.set_state("ready", (*own)->detail());
-    frame.log().info("ready");
+    if ((*own)->ready()) {
+        frame.set_state("ready", (*own)->detail());
+        frame.log().info("ready");
+    }
     frame.begin_watch();
     const int signal = shutdown.wait();
     frame.end_watch();

@@ -57,6 +57,8 @@ public:
     virtual ~part() = default;
     // A few words shown with the state "ready", e.g. which model is loaded.
     virtual std::string detail() const { return {}; }
+    // False: it still starts, and says itself when it is ready.
+    virtual bool ready() const { return true; }
 };
 
 // Exit codes: 0 asked to end, 1 could not start or gave up, 2 wrong arguments or configuration.

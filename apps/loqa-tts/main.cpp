@@ -57,9 +57,16 @@ std::string said_by(const tts::voice& voice) {
 class speaking final : public app::part {
 public:
     static result<std::unique_ptr<app::part>> start(app::frame& frame);
-    std::string detail() const override { return said_by(*voice_); }
+    ~speaking() override {
+        if (standby_ != nullptr) standby_->stop();  // its thread uses the service
+    }
+    bool ready() const override { return false; }  // it says so when its voice is there, or another instead
 
 private:
+    void use(const tts::voice& loaded, app::frame& frame);
+
+    steady_time begun_;
+    tts::standby_voice* standby_ = nullptr;  // the engine, where another voice can stand in for it
     // Each uses those above it.
     std::unique_ptr<tts::espeak> espeak_;
     std::unique_ptr<tts::voice> fallback_, engine_, voice_;
@@ -78,22 +85,28 @@ result<std::unique_ptr<app::part>> speaking::start(app::frame& frame) {
         made->fallback_ = tts::make_espeak_voice(*made->espeak_);
     }
 
-    const auto begun = frame.clock().steady();
-    auto voice = load_voice(settings, made->espeak_.get());
-    const auto took = to_ms(frame.clock().steady() - begun);
-    if (voice) {
-        frame.metrics()
-            .gauge("loqa_tts_model_load_ms", "From the start of loading the voice to its first words")
-            .set(took);
-        frame.log().info("voice {} loaded and warm after {:.0f} ms", (*voice)->name(), took);
-        made->engine_ = std::move(*voice);
+    made->begun_ = frame.clock().steady();
+    if (made->fallback_) {
+        auto waits = std::make_unique<tts::standby_voice>(
+            [settings, espeak = made->espeak_.get()] { return load_voice(settings, espeak); }, *made->fallback_,
+            voice_retry, frame.log(),
+            tts::standby_voice::events{
+                .on_loaded = [self = made.get(), &frame](const tts::voice& loaded) { self->use(loaded, frame); },
+                .on_failed =
+                    [self = made.get(), &frame](const error& why) {
+                        // What is configured wrong is to be set right; for what is missing or broken another voice
+                        // stands in.
+                        if (why.code == errc::invalid_config) return frame.give_up(why);
+                        frame.log().error(why, {{"said_by", self->voice_->name()}});
+                        frame.set_state("ready", said_by(*self->voice_));
+                        frame.log().info("ready");
+                    }});
+        made->standby_ = waits.get();
+        made->engine_ = std::move(waits);
     } else {
-        // What is configured wrong is to be set right; for what is missing or broken another voice stands in.
-        if (!made->fallback_ || voice.error().code == errc::invalid_config) return fail(std::move(voice));
-        made->engine_ = std::make_unique<tts::standby_voice>(
-            voice.error(), [settings, espeak = made->espeak_.get()] { return load_voice(settings, espeak); },
-            *made->fallback_, voice_retry, frame.log(),
-            [&frame](const tts::voice& loaded) { frame.set_state("ready", loaded.name()); });
+        auto voice = load_voice(settings, nullptr);
+        if (!voice) return fail(std::move(voice));
+        made->engine_ = std::move(*voice);
     }
     made->voice_ = tts::with_earcons(*made->engine_);
 
@@ -115,9 +128,22 @@ result<std::unique_ptr<app::part>> speaking::start(app::frame& frame) {
                                        frame.clock(), frame.metrics(), frame.tracer(), frame.log());
     if (!service) return fail(std::move(service));
     made->service_ = std::move(*service);
-    made->service_->warm(usual_replies());
     frame.watch("synthesis", [of = made->service_.get()](auto alive) { of->ask(std::move(alive)); });
+    if (made->standby_ != nullptr)
+        made->standby_->start();
+    else
+        made->use(*made->engine_, frame);
     return made;
+}
+
+// What is said often is made ahead with the voice that is wanted.
+void speaking::use(const tts::voice& loaded, app::frame& frame) {
+    const auto took = to_ms(frame.clock().steady() - begun_);
+    frame.metrics().gauge("loqa_tts_model_load_ms", "From the start of loading the voice to its first words").set(took);
+    frame.log().info("voice {} loaded and warm after {:.0f} ms", loaded.name(), took);
+    service_->warm(usual_replies());
+    frame.set_state("ready", loaded.name());
+    frame.log().info("ready");
 }
 
 }  // namespace

@@ -6,19 +6,21 @@
 
 namespace loqa::tts {
 
-standby_voice::standby_voice(error why, loader load, voice& stand_in, milliseconds pause, telemetry::logger log,
-                             std::function<void(const voice&)> on_loaded)
+standby_voice::standby_voice(loader load, voice& stand_in, milliseconds pause, telemetry::logger log, events events)
     : load_(std::move(load)),
       pause_(pause),
       log_(std::move(log)),
-      on_loaded_(std::move(on_loaded)),
+      events_(std::move(events)),
       current_(&stand_in),
-      why_(std::move(why)) {
-    log_.error(*why_, {{"said_by", stand_in.name()}});
+      why_(error{errc::unavailable, "the voice is still being loaded", ""}) {}
+
+void standby_voice::start() {
     thread_ = std::jthread([this](const std::stop_token& stop) { keep_trying(stop); });
 }
 
-standby_voice::~standby_voice() {
+standby_voice::~standby_voice() { stop(); }
+
+void standby_voice::stop() {
     thread_.request_stop();
     if (thread_.joinable()) thread_.join();
 }
@@ -43,16 +45,15 @@ bool standby_voice::try_to_load() {
 
 void standby_voice::keep_trying(const std::stop_token& stop) {
     name_this_thread("voice-loader");
-    for (;;) {
-        {
-            std::unique_lock lock(mutex_);
-            changed_.wait_for(lock, stop, pause_, [] { return false; });
+    for (bool first = true; !stop.stop_requested(); first = false) {
+        if (try_to_load()) {
+            if (!first) log_.info("voice {} is back", wanted_->name());
+            if (events_.on_loaded) events_.on_loaded(*wanted_);
+            return;
         }
-        if (stop.stop_requested()) return;
-        if (!try_to_load()) continue;
-        log_.info("voice {} is back", wanted_->name());
-        if (on_loaded_) on_loaded_(*wanted_);
-        return;
+        if (first && events_.on_failed) events_.on_failed(*lacking());
+        std::unique_lock lock(mutex_);
+        changed_.wait_for(lock, stop, pause_, [] { return false; });
     }
 }
 

@@ -1,8 +1,8 @@
 // The voice that is wanted, or, while it cannot be loaded, another one in its place.
 //
-// A missing or broken model is no reason to be mute: the plain voice speaks until the other can be loaded, which is
-// tried again and again on a thread of its own. speak() and what goes with it are for one thread at a time, as with any
-// voice; why() is safe from any thread.
+// A model that takes its time, is missing or broken is no reason to be mute: the plain voice speaks until the other is
+// loaded, which is tried again and again on a thread of its own. speak() and what goes with it are for one thread at a
+// time, as with any voice; why() is safe from any thread.
 #pragma once
 
 #include <atomic>
@@ -25,11 +25,18 @@ class standby_voice final : public voice {
 public:
     using loader = std::function<result<std::unique_ptr<voice>>()>;
 
-    // `why` the first try failed. Calls `load` every `pause` until it does not fail, then `on_loaded`, both on a thread
-    // of its own. `stand_in` outlives this.
-    standby_voice(error why, loader load, voice& stand_in, milliseconds pause, telemetry::logger log,
-                  std::function<void(const voice&)> on_loaded);
+    struct events {
+        std::function<void(const voice&)> on_loaded;
+        std::function<void(const error&)> on_failed;  // the first time
+    };
+    // `stand_in` outlives this.
+    standby_voice(loader load, voice& stand_in, milliseconds pause, telemetry::logger log, events events);
     ~standby_voice() override;
+
+    // Calls `load` at once, and every `pause` until it does not fail, then on_loaded, all on a thread of its own.
+    void start();
+    // Once this returns neither event is called any more.
+    void stop();
 
     voice& current() override { return *current_; }
     std::optional<error> lacking() const override;
@@ -46,7 +53,7 @@ private:
     const loader load_;
     const milliseconds pause_;
     const telemetry::logger log_;
-    const std::function<void(const voice&)> on_loaded_;
+    const events events_;
     std::unique_ptr<voice> wanted_;  // written once, before current_ points there
     std::atomic<voice*> current_;
     mutable std::mutex mutex_;

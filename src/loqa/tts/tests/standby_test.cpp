@@ -29,15 +29,18 @@ TEST(StandbyVoice, AnotherSpeaksUntilItIsBack) {
     std::atomic<bool> there{false};
     std::atomic<int> tries{0};
     std::promise<std::string> back;
+    std::promise<error> told;
     standby_voice both(
-        missing,
         [&]() -> result<std::unique_ptr<voice>> {
             ++tries;
             if (!there) return std::unexpected(missing);
             return std::make_unique<named_voice>("joe", 22'050);
         },
         plain, milliseconds(1), telemetry::logger::silent(),
-        [&](const voice& loaded) { back.set_value(loaded.name()); });
+        {.on_loaded = [&](const voice& loaded) { back.set_value(loaded.name()); },
+         .on_failed = [&](const error& why) { told.set_value(why); }});
+    both.start();
+    EXPECT_EQ(told.get_future().get().code, errc::model_missing);
     EXPECT_EQ(both.name(), "plain");
     ASSERT_TRUE(both.lacking());
     EXPECT_EQ(both.lacking()->code, errc::model_missing);
@@ -51,10 +54,34 @@ TEST(StandbyVoice, AnotherSpeaksUntilItIsBack) {
     EXPECT_EQ(in_use.sample_rate_hz(), 8'000) << "what was begun with the plain voice is ended with it";
 }
 
+TEST(StandbyVoice, AnotherSpeaksWhileItIsLoadedForTheFirstTime) {
+    named_voice plain("plain", 8'000);
+    std::promise<void> loaded;
+    std::promise<std::string> there;
+    standby_voice both(
+        [&, done = loaded.get_future().share()]() -> result<std::unique_ptr<voice>> {
+            done.wait();
+            return std::make_unique<named_voice>("joe", 22'050);
+        },
+        plain, seconds(3600), telemetry::logger::silent(),
+        {.on_loaded = [&](const voice& voice) { there.set_value(voice.name()); }, .on_failed = {}});
+    both.start();
+    EXPECT_EQ(both.current().name(), "plain");
+    ASSERT_TRUE(both.lacking());
+    EXPECT_EQ(both.lacking()->code, errc::unavailable);
+    loaded.set_value();
+    EXPECT_EQ(there.get_future().get(), "joe");
+    EXPECT_FALSE(both.lacking());
+}
+
 TEST(StandbyVoice, EndsWhileItWaits) {
     named_voice plain("plain", 8'000);
-    standby_voice both(missing, []() -> result<std::unique_ptr<voice>> { return std::unexpected(missing); }, plain,
-                       seconds(3600), telemetry::logger::silent(), {});
+    std::promise<void> tried;
+    standby_voice both([]() -> result<std::unique_ptr<voice>> { return std::unexpected(missing); }, plain,
+                       seconds(3600), telemetry::logger::silent(),
+                       {.on_loaded = {}, .on_failed = [&](const error&) { tried.set_value(); }});
+    both.start();
+    tried.get_future().wait();
 }
 
 }  // namespace
