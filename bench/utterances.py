@@ -136,22 +136,22 @@ def _scaled(values: list[float], rate_hz: int) -> pcm.Clip:
     return pcm.Clip(rate_hz, array.array("h", samples).tobytes())
 
 
-def _fan(rate_hz: int) -> list[float]:
+def _fan(rate_hz: int, seconds: float) -> list[float]:
     """Moving air: noise without its heights, and the hum of the motor."""
     chance = random.Random(7)
     slow, values = 0.0, []
-    for i in range(int(NOISE_S * rate_hz)):
+    for i in range(int(seconds * rate_hz)):
         slow += 0.08 * (chance.gauss(0, 1) - slow)
         values.append(slow + 0.03 * math.sin(2 * math.pi * 118 * i / rate_hz))
     return values
 
 
-def _music(rate_hz: int) -> list[float]:
+def _music(rate_hz: int, seconds: float) -> list[float]:
     """Plucked chords over a bass, four a second."""
     chords = ((220, 277, 330), (196, 247, 294), (175, 220, 262), (165, 208, 247))
     beat = rate_hz // 4
     values = []
-    for i in range(int(NOISE_S * rate_hz)):
+    for i in range(int(seconds * rate_hz)):
         at, into = i // beat, (i % beat) / rate_hz
         chord = chords[at // 4 % len(chords)]
         note = chord[at % 3] * (2 if at % 5 == 0 else 1)
@@ -161,12 +161,12 @@ def _music(rate_hz: int) -> list[float]:
     return values
 
 
-def _voice(rate_hz: int, folder: Path) -> list[float]:
+def _voice(rate_hz: int, seconds: float, folder: Path) -> list[float]:
     """Somebody in the next room: dull, and with the room's echo."""
     clip = pcm.read_wav(voices.speak("flite-rms", CHATTER, folder))
     spoken = clip.samples()
     step = clip.rate_hz / rate_hz
-    values = [float(spoken[int(i * step) % len(spoken)]) for i in range(int(NOISE_S * rate_hz))]
+    values = [float(spoken[int(i * step) % len(spoken)]) for i in range(int(seconds * rate_hz))]
     dull = 0.0
     for i, value in enumerate(values):
         dull += 0.25 * (value - dull)
@@ -175,7 +175,7 @@ def _voice(rate_hz: int, folder: Path) -> list[float]:
     return [value + (0.5 * values[i - delay] if i >= delay else 0.0) for i, value in enumerate(values)]
 
 
-def _babble(rate_hz: int, folder: Path) -> list[float]:
+def _babble(rate_hz: int, seconds: float, folder: Path) -> list[float]:
     """A room full of people, none of whom can be followed."""
     speakers = []
     for name in voices.FLITE:
@@ -184,8 +184,15 @@ def _babble(rate_hz: int, folder: Path) -> list[float]:
         speakers += [(clip.samples(), step, shift) for shift in (0, len(clip.data) // 6, len(clip.data) // 3)]
     return [
         float(sum(spoken[int(i * step + shift) % len(spoken)] for spoken, step, shift in speakers))
-        for i in range(int(NOISE_S * rate_hz))
+        for i in range(int(seconds * rate_hz))
     ]
+
+
+def background(kind: str, rate_hz: int, seconds: float, folder: Path) -> pcm.Clip:
+    """Of one of NOISES, at an RMS level of -20 dBFS."""
+    if kind in ("voice", "babble"):
+        return _scaled((_voice if kind == "voice" else _babble)(rate_hz, seconds, folder), rate_hz)
+    return _scaled((_fan if kind == "fan" else _music)(rate_hz, seconds), rate_hz)
 
 
 class Noise:
@@ -198,11 +205,7 @@ class Noise:
 
     def _at(self, rate_hz: int) -> array.array:
         if rate_hz not in self._made:
-            if self.kind in ("voice", "babble"):
-                values = (_voice if self.kind == "voice" else _babble)(rate_hz, self._folder)
-            else:
-                values = (_fan if self.kind == "fan" else _music)(rate_hz)
-            self._made[rate_hz] = _scaled(values, rate_hz).samples()
+            self._made[rate_hz] = background(self.kind, rate_hz, NOISE_S, self._folder).samples()
         return self._made[rate_hz]
 
     def under(self, clip: pcm.Clip, speech: pcm.Clip) -> pcm.Clip:

@@ -1,6 +1,8 @@
 #include "loqa/stt/plausible.hpp"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "loqa/base/text.hpp"
 
@@ -11,20 +13,38 @@ namespace {
 constexpr std::size_t letters_per_second = 40;
 constexpr std::size_t letters_always = 16;
 constexpr int same_word_at_most = 5;
+constexpr std::size_t phrase_words = 5;
+
+std::vector<std::string> words_of(std::string_view text) {
+    auto words = split(to_lower(text), ' ');
+    for (auto& word : words) std::erase_if(word, [](char c) { return c == ',' || c == '.' || c == '?' || c == '!'; });
+    return words;
+}
+
+bool repeats_a_phrase(const std::vector<std::string>& words) {
+    for (std::size_t first = 0; first + 2 * phrase_words <= words.size(); ++first)
+        for (std::size_t second = first + phrase_words; second + phrase_words <= words.size(); ++second)
+            if (std::equal(words.begin() + static_cast<std::ptrdiff_t>(first),
+                           words.begin() + static_cast<std::ptrdiff_t>(first + phrase_words),
+                           words.begin() + static_cast<std::ptrdiff_t>(second)))
+                return true;
+    return false;
+}
 
 }  // namespace
 
 bool plausible(std::string_view text, milliseconds speech) {
     if (text.size() > letters_always + letters_per_second * static_cast<std::size_t>(speech.count()) / 1000)
         return false;
+    const auto words = words_of(text);
     std::string last;
     int times = 0;
-    for (const auto& word : split(to_lower(text), ' ')) {
+    for (const auto& word : words) {
         times = word == last ? times + 1 : 1;
         if (times > same_word_at_most) return false;
         last = word;
     }
-    return true;
+    return !repeats_a_phrase(words);
 }
 
 }  // namespace loqa::stt

@@ -7,8 +7,8 @@
 
 namespace loqa::stt {
 
-// False when nobody could have said `text` in that much speech, or when one word comes again and again: recognisers
-// invent such things from noise.
+// False when nobody could have said `text` in that much speech, or when a word comes again and again, or a phrase
+// twice: recognisers invent such things from noise.
 bool plausible(std::string_view text, milliseconds speech);
 
 }  // namespace loqa::stt

@@ -28,6 +28,9 @@ INSTANTIATE_TEST_SUITE_P(
                     plausible_case{"No, no, no, no.", milliseconds{800}, true},
                     plausible_case{"Thank you for watching the video.", milliseconds{300}, false},
                     plausible_case{"the the the the the the the the", milliseconds{5000}, false},
+                    plausible_case{"The first thing I've seen is the first thing I've seen.", milliseconds{5000},
+                                   false},
+                    plausible_case{"Set a timer for ten minutes and set a timer for two.", milliseconds{5000}, true},
                     plausible_case{"The the THE the the the", milliseconds{5000}, false}));
 
 }  // namespace
