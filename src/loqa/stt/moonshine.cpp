@@ -13,6 +13,7 @@
 #include "loqa/stt/recognizer.hpp"
 #include "loqa/stt/second_reading.hpp"
 #include "loqa/stt/token_table.hpp"
+#include "loqa/stt/wording.hpp"
 
 namespace loqa::stt {
 namespace {
@@ -108,7 +109,7 @@ private:
             last = static_cast<token>(best - scores->begin());
             if (last == moonshine_model::end) break;
         }
-        text_ = with_.tokens->text(tokens);
+        text_ = usual_words(with_.tokens->text(tokens));
         read_ = samples_.size();
         return hypothesis{text_};
     }
