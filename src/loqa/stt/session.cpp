@@ -244,7 +244,8 @@ milliseconds session::patience_now() const {
         case phrase::unknown:
             break;
     }
-    return waits.unknown;
+    // It stays in doubt, and will be asked about.
+    return read->heard->doubtful && now_->agreed ? sooner(waits.growable) : waits.unknown;
 }
 
 void session::attend(attention how) {
@@ -367,10 +368,10 @@ void session::consider(const outcome& made) {
         if (!now_->reading) now_->asked_mark = -1;  // read again at the end
         return;
     }
-    const auto before = of.read && of.read->heard ? of.read->heard->text : "";
+    const auto before = of.read && of.read->heard ? *of.read->heard : hypothesis{};
     of.read = made;
     const auto& heard = *of.read->heard;
-    now_->agreed = !heard.text.empty() && heard.text == before;
+    now_->agreed = !heard.text.empty() && (heard.text == before.text || (heard.doubtful && before.doubtful));
 
     // Who reads along is not to see words change. What is done in the end goes by what was heard with all of the
     // utterance behind it: an early word that was wrong is not kept for having been shown.

@@ -154,7 +154,7 @@ private:
         bool clear = false;                    // speech stands out of the background: loud_end means something
         bool loud = true;                      // the last frame was
         bool resumes = false;                  // the last frame was surely as loud as speech
-        bool agreed = false;                   // the last two readings have the same words
+        bool agreed = false;                   // the last two readings have the same words, or are both in doubt
         std::string partial_text, ahead_text;  // as last told
     };
 

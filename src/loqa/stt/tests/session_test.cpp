@@ -432,6 +432,18 @@ TEST_F(Session, WhoIsLoudAgainGoesOnThoughTheDetectorHasNotSeenItYet) {
                                    "final \"turn on the lights and the fan\" speech_end"));
 }
 
+TEST_F(Session, WhatStaysInDoubtIsWaitedForNoLonger) {
+    const hypothesis doubtful{.text = "lock the door", .heard = "look the doll", .doubtful = true};
+    speak(milliseconds{640});
+    be_silent(milliseconds{120});
+    answer(requests_.back(), doubtful);
+    EXPECT_THAT(told_, ElementsAre("started", "ahead lock the door"));
+    be_silent(milliseconds{100});
+    ASSERT_THAT(requests_, SizeIs(2));
+    answer(requests_.back(), doubtful);
+    EXPECT_THAT(told_, ElementsAre("started", "ahead lock the door", "final \"lock the door\" speech_end"));
+}
+
 TEST_F(Session, WhoGoesOnLateIsWaitedForLikeWhoPauses) {
     be_silent(milliseconds{500});
     speak(milliseconds{640});
