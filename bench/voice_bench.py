@@ -57,6 +57,7 @@ OWN_VOICE = "piper"
 VOICES = (*voices.ALL, OWN_VOICE)
 FLOOR_ROUND_TRIPS = 500
 ANSWER_WITHIN_S = 8.0
+COMMANDS_OF_ALL_SATELLITES = 24  # the same whatever their number, so that the times compare
 
 
 @dataclass
@@ -457,9 +458,10 @@ class Bench:
             print(f"{shown}  {what.voice:18} {what.command!r} → {result.heard!r}{cut}", flush=True)
         return results
 
-    def at_once(self, satellites: int, rounds: int) -> list[Measured]:
-        """So many satellites, each speaking one command after the other, not in step."""
-        made = self.commands(False, satellites * rounds, 0, None)
+    def at_once(self, satellites: int) -> list[Measured]:
+        """So many satellites, each speaking some of the same commands one after the other, not in step."""
+        made = self.commands(False, COMMANDS_OF_ALL_SATELLITES, 0, None)
+        rounds = max(1, len(made) // satellites)
         results: list[Measured] = []
 
         def speak(number: int) -> None:
@@ -480,7 +482,7 @@ def run_satellites(bench: Bench, at_start: str, counts: list[int]) -> str:
     lines += [TABLE_HEAD.replace("| ms |", "| satellites, ms |")]
     notes = []
     for count in counts:
-        results = bench.at_once(count, 4 if count < 4 else 2)
+        results = bench.at_once(count)
         times = [r.total_ms for r in results if r.total_ms is not None]
         if times:
             lines.append(Summary.of(times).row(str(count)))
@@ -517,15 +519,13 @@ def run_noise(bench: Bench, at_start: str, minutes: float) -> str:
     words = bench.bus.subscribe("stt.text.final")
     kinds = ("silence", "fan", "music", "babble")  # what somebody says far off would be words
     for kind in kinds:
-        piece = pcm.silence(utterances.NOISE_S)
+        sound = pcm.silence(minutes * 60)
         if kind != "silence":
-            background = utterances.Noise(kind, 0, bench.folder)
-            piece = background.under(piece, pcm.noise(1, -40))
+            sound = utterances.background(kind, sound.rate_hz, minutes * 60, bench.folder)
         name = f"noise-{kind}"
-        frames = list(piece.frames())
-        total = int(minutes * 60 * 1000 / pcm.FRAME_MS)
-        for i, frame in enumerate(itertools.islice(itertools.cycle(frames), total)):
-            bench.bus.publish(f"audio.pcm.{name}", frame, client.audio_headers(name, i, piece, final=i + 1 == total))
+        total = len(sound.data) // sound.frame_bytes()
+        for i, frame in enumerate(itertools.islice(sound.frames(), total)):
+            bench.bus.publish(f"audio.pcm.{name}", frame, client.audio_headers(name, i, sound, final=i + 1 == total))
             if i % 250 == 249:
                 time.sleep(0.1)  # 5 s of sound in the time it takes to hear them
         found: list[str] = []
