@@ -7,6 +7,7 @@
 
 #include "loqa/base/text.hpp"
 #include "loqa/intent/spoken_time.hpp"
+#include "loqa/stt/wording.hpp"
 
 namespace loqa::stt {
 namespace {
@@ -45,12 +46,6 @@ bool is_urgent(std::string_view word) {
 constexpr std::size_t few_words = 3;
 
 bool is_number(std::string_view word) { return intent::parse_small_number(word).has_value(); }
-
-std::string without_punctuation(std::string_view text) {
-    std::string words = to_lower(text);
-    std::erase_if(words, [](char c) { return c == ',' || c == '.' || c == '?' || c == '!' || c == ';' || c == ':'; });
-    return std::string(trim(words));
-}
 
 // The words behind the last "and" or "then": the command that is being said.
 std::string_view last_command(std::string_view text) {

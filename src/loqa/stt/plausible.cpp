@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "loqa/base/text.hpp"
+#include "loqa/stt/wording.hpp"
 
 namespace loqa::stt {
 namespace {
@@ -14,12 +15,6 @@ constexpr std::size_t letters_per_second = 40;
 constexpr std::size_t letters_always = 16;
 constexpr int same_word_at_most = 5;
 constexpr std::size_t phrase_words = 5;
-
-std::vector<std::string> words_of(std::string_view text) {
-    auto words = split(to_lower(text), ' ');
-    for (auto& word : words) std::erase_if(word, [](char c) { return c == ',' || c == '.' || c == '?' || c == '!'; });
-    return words;
-}
 
 bool repeats_a_phrase(const std::vector<std::string>& words) {
     for (std::size_t first = 0; first + 2 * phrase_words <= words.size(); ++first)
@@ -36,7 +31,7 @@ bool repeats_a_phrase(const std::vector<std::string>& words) {
 bool plausible(std::string_view text, milliseconds speech) {
     if (text.size() > letters_always + letters_per_second * static_cast<std::size_t>(speech.count()) / 1000)
         return false;
-    const auto words = words_of(text);
+    const auto words = split(without_punctuation(text), ' ');
     std::string last;
     int times = 0;
     for (const auto& word : words) {

@@ -147,6 +147,9 @@ result<std::vector<second_reading::finished>> second_reading::write(spelling& mo
 // How much more probable what the first of them does is than what any other does. A thing that is said in several ways
 // is as probable as all of them together.
 double second_reading::lead_of(const std::vector<finished>& found) const {
+    const bool all_the_same =
+        std::ranges::all_of(found, [&](const finished& each) { return each.meaning == found.front().meaning; });
+    if (all_the_same) return std::numeric_limits<double>::infinity();
     std::map<std::string, double> weights;  // by what is done, beside the best text's
     std::map<std::string, std::string> effects;
     std::string first;
@@ -194,8 +197,8 @@ result<std::optional<nearest_command>> second_reading::listen(const first_readin
     made.lead = std::min(options_.lead, lead_of(*found));
     const bool clear = made.lead >= options_.lead;
     // Of what only answers a question the wrong one is not worth asking about.
-    const bool worth_asking = made.lead >= options_.doubtful_lead && for_what_->acts(best.text);
-    made.likely = made.behind <= likely_behind(best) && (clear || worth_asking);
+    const auto worth_asking = [&] { return made.lead >= options_.doubtful_lead && for_what_->acts(best.text); };
+    made.likely = made.behind <= likely_behind(best) && (clear || worth_asking());
     made.doubtful = made.likely && (!clear || made.behind > options_.sure_margin);
     return made;
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "loqa/base/text.hpp"
+#include "loqa/stt/wording.hpp"
 
 namespace loqa::stt {
 namespace {
@@ -11,13 +12,6 @@ namespace {
 // Found by trying: with fewer, words settle that a reading with more context would have had right.
 constexpr int agreeing_readings = 3;
 constexpr std::size_t words_behind = 3;
-
-// The same word however it is written: "Timer." and "timer".
-std::string plain_of(std::string_view text) {
-    std::string plain = to_lower(text);
-    std::erase_if(plain, [](char c) { return c == ',' || c == '.' || c == '?' || c == '!' || c == ';' || c == ':'; });
-    return plain;
-}
 
 constexpr std::size_t missing_cost = 10;
 
@@ -32,7 +26,7 @@ std::vector<settling::word> settling::words_of(const std::string& text) {
     std::vector<word> words;
     for (auto& each : split(text, ' ')) {
         if (each.empty()) continue;
-        auto plain = plain_of(each);
+        auto plain = without_punctuation(each);
         words.push_back({std::move(each), std::move(plain)});
     }
     return words;

@@ -1,7 +1,8 @@
 #include "loqa/stt/wording.hpp"
 
 #include <cctype>
-#include <string_view>
+
+#include "loqa/base/text.hpp"
 
 namespace loqa::stt {
 
@@ -13,6 +14,12 @@ std::string usual_words(std::string text) {
             text.erase(at + parted.rfind(' '), 1);
     }
     return text;
+}
+
+std::string without_punctuation(std::string_view text) {
+    std::string words = to_lower(text);
+    std::erase_if(words, [](char c) { return c == ',' || c == '.' || c == '?' || c == '!' || c == ';' || c == ':'; });
+    return std::string(trim(words));
 }
 
 }  // namespace loqa::stt

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace loqa::stt {
 
 // "Thirty per cent" is thirty percent.
 std::string usual_words(std::string text);
+
+// In lower case, and nothing but words between the spaces.
+std::string without_punctuation(std::string_view text);
 
 }  // namespace loqa::stt

@@ -12,5 +12,10 @@ TEST(UsualWords, PercentIsOneWord) {
     EXPECT_EQ(usual_words(""), "");
 }
 
+TEST(WithoutPunctuation, LeavesTheWords) {
+    EXPECT_EQ(without_punctuation("Set a timer, please: it's 7!"), "set a timer please it's 7");
+    EXPECT_EQ(without_punctuation(" ?! "), "");
+}
+
 }  // namespace
 }  // namespace loqa::stt
