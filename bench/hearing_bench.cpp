@@ -1,14 +1,15 @@
 // The ear alone, in the time of the recordings: what is heard, and how long after the end of speech, on a machine that
 // may be busy with other things.
 //
-//   hearing_bench [--home FILE] [--threads N] [--fixed MS] [--speed X] [--verbose] < list
+//   hearing_bench [--home FILE] [--threads N] [--fixed MS] [--speed X] [--bare] [--verbose] < list
 //
 // Reads lines "NAME<tab>WAV file" or "NAME<tab>=sentence", the latter spoken by Loqa's own voice. Each recording, with
-// silence around it, goes through a session of its own, in frames of 20 ms, with the detector and the recogniser that
-// ship and the sentences of this home. Time is counted, not waited for: a reading takes the processor time that it took
-// its thread here, times --speed, and what comes meanwhile is heard meanwhile. Prints for each utterance that it finds
-// "NAME<tab>ms from the end of speech to the transcript, negative when it is cut off<tab>heard<tab>how it was heard at
-// first<tab>"doubtful" or nothing<tab>phrase"; with --verbose before it every reading, and when.
+// silence around it unless it is --bare, goes through a session of its own, in frames of 20 ms, with the detector and
+// the recogniser that ship and the sentences of this home. Time is counted, not waited for: a reading takes the
+// processor time that it took its thread here, times --speed, and what comes meanwhile is heard meanwhile. Prints for
+// each utterance that it finds "NAME<tab>ms from the end of speech to the transcript, negative when it is cut
+// off<tab>heard<tab>how it was heard at first<tab>"doubtful" or nothing<tab>phrase"; with --verbose before it every
+// reading, and when.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -16,11 +17,14 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <random>
 #include <string>
 
 #include <fmt/format.h>
 
+#include "loqa/audio/echo_canceller.hpp"
 #include "loqa/audio/recording.hpp"
+#include "loqa/audio/resample.hpp"
 #include "loqa/audio/wav.hpp"
 #include "loqa/base/text.hpp"
 #include "loqa/intent/collection.hpp"
@@ -49,15 +53,29 @@ std::chrono::nanoseconds thread_time() {
 }
 
 constexpr milliseconds frame_duration{20};
-constexpr double lead_s = 0.4, tail_s = 1.8;  // of silence
+constexpr milliseconds interrupted_within{10};  // a reading that is superseded
+constexpr double lead_s = 0.4, tail_s = 1.8;    // of silence
 
 struct options {
     fs::path home = share_folder() / "homes" / "house.yaml";
     int threads = 1;
     std::optional<milliseconds> fixed;
     double speed = 1;
+    bool bare = false;
     bool verbose = false;
+    double echo_db = -10;
+    milliseconds echo_delay{80};
+    double at_s = 1.5;
+    double peak = 12'000;
 };
+
+std::vector<float> at_speech_rate(const audio::clip& clip) {
+    std::vector<float> all, made;
+    for (const auto each : clip.samples) all.push_back(static_cast<float>(each) / 32'768.0F);
+    auto to_rate = or_exit(audio::resampler::create(clip.sample_rate_hz, audio::speech_rate_hz));
+    or_exit(to_rate.process(all, made, true));
+    return made;
+}
 
 // One recording after the other. Stands where the service and the decoder are: one reading at a time, the next one when
 // it is done.
@@ -77,15 +95,24 @@ public:
         stt::phrase form = stt::phrase::unknown;
     };
 
-    // Each utterance that was found in it; one without text where there was none.
-    std::vector<heard> hear(const audio::clip& clip) {
+    // Each utterance that was found in it; one without text where there was none. `played` is what Loqa says meanwhile,
+    // from the first sample on.
+    std::vector<heard> hear(const audio::clip& clip, const audio::clip& played = {}) {
         made_.clear();
+        began_.clear();
+        own_voice_ = {};
+        echo_time_ = {};
         stt::session_options options;
         if (how_.fixed) options.usual = {*how_.fixed, *how_.fixed, *how_.fixed, *how_.fixed};
         stt::session session("recording", options, voices_.start(), clock_, *this);
         session_ = &session;
         start_ = clock_.steady();
         next_partial_ = start_;
+        if (!played.samples.empty()) {
+            own_voice_.will_play(1, at_speech_rate(played), start_);
+            own_voice_.plays(1, start_);
+            session.attend(stt::attention::speaking);
+        }
         const auto step = static_cast<std::size_t>(clip.sample_rate_hz) / 50;
         for (std::size_t at = 0; at < clip.samples.size(); at += step) {
             pass(frame_duration);
@@ -104,6 +131,9 @@ public:
         return made_;
     }
 
+    const std::vector<milliseconds>& began() const { return began_; }
+    std::chrono::nanoseconds echo_time() const { return echo_time_; }
+
 private:
     struct job {
         std::unique_ptr<stt::stream> input;
@@ -121,12 +151,30 @@ private:
         if (!entry.wanted) entry.asked = clock_.steady();
         entry.wanted = std::max(what, entry.wanted.value_or(what));
         entry.mark = mark;
+        if (what != stt::reading::partial && running_ && running_->utterance == utterance) {
+            superseded_ = true;
+            running_->ended = std::min(running_->ended, clock_.steady() + interrupted_within);
+        }
         start_reading();
     }
     void hurry(std::uint64_t) override {}
-    void forget(std::uint64_t utterance) override { streams_[utterance].forgotten = true; }
+    void forget(std::uint64_t utterance) override {
+        streams_[utterance].forgotten = true;
+        if (running_ && running_->utterance == utterance)
+            running_->ended = std::min(running_->ended, clock_.steady() + interrupted_within);
+    }
+    bool idle() const override { return !running_; }
     bool spare() const override { return !running_ && clock_.steady() >= next_partial_; }
-    void on_started(const stt::utterance&) override {}
+    bool take_out_echo(const std::string&, stt::audio_frame frame, steady_time now) override {
+        const auto before = thread_time();
+        const bool own = own_voice_.take_out(frame, now);
+        echo_time_ += thread_time() - before;
+        return own;
+    }
+    void on_started(const stt::utterance&) override {
+        began_.push_back(std::chrono::duration_cast<milliseconds>(clock_.steady() - start_));
+        say("started");
+    }
     void on_partial(const stt::utterance&, const stt::hypothesis&) override {}
     void on_ahead(const stt::utterance&, const stt::hypothesis& heard) override { say("ahead \"{}\"", heard.text); }
     void on_final(const stt::utterance& of, const stt::hypothesis& heard) override {
@@ -152,6 +200,11 @@ private:
             auto made = std::move(*running_);
             running_.reset();
             if (made.what == stt::reading::partial) next_partial_ = made.ended + (made.ended - made.began);
+            if (std::exchange(superseded_, false)) {
+                say("{} of {} was interrupted", to_string(made.what), made.mark);
+                start_reading();
+                continue;
+            }
             say("{} of {}, took {:.0f} ms, waited {:.0f}: \"{}\"{}{} {}", to_string(made.what), made.mark,
                 to_ms(made.ended - made.began), to_ms(made.began - made.asked), made.heard->text,
                 made.heard->heard.empty() ? "" : " from \"" + made.heard->heard + "\"",
@@ -195,8 +248,12 @@ private:
     stt::session* session_ = nullptr;
     std::map<std::uint64_t, job> streams_;
     std::optional<stt::outcome> running_;
+    bool superseded_ = false;
     std::uint64_t utterances_ = 0;
     std::vector<heard> made_;
+    std::vector<milliseconds> began_;
+    audio::echo_canceller own_voice_;
+    std::chrono::nanoseconds echo_time_{};
 };
 
 class speaker {
@@ -226,6 +283,54 @@ std::size_t end_of_speech(const std::vector<std::int16_t>& samples) {
     return static_cast<std::size_t>(samples.rend() - last);
 }
 
+// What a microphone hears of a speaker in the same room: the sound itself after `delay`, then two hundred reflections
+// that fade by 60 dB in 0.3 s, all together `db` louder than what is played.
+std::vector<double> echo_of(const audio::clip& played, milliseconds delay, double db) {
+    const auto rate = static_cast<double>(played.sample_rate_hz);
+    std::mt19937 random(5);
+    std::uniform_real_distribution<double> share(0, 1);
+    std::normal_distribution<double> strength;
+    std::vector<std::pair<std::size_t, double>> paths = {{0, 1.0}};
+    for (int i = 0; i < 200; ++i) {
+        const double at_s = 0.003 + 0.2 * share(random);
+        paths.emplace_back(static_cast<std::size_t>(at_s * rate),
+                           0.12 * strength(random) * std::pow(10, -3 * at_s / 0.3));
+    }
+    const auto first = static_cast<std::size_t>(to_ms(delay) / 1000 * rate);
+    std::vector<double> made(played.samples.size() + first + static_cast<std::size_t>(0.21 * rate));
+    for (const auto& [behind, gain] : paths)
+        for (std::size_t i = 0; i < played.samples.size(); ++i) made[first + behind + i] += gain * played.samples[i];
+    double before = 0, after = 0;
+    for (const double x : played.samples) before += x * x;
+    for (const double x : made) after += x * x;
+    const double gain = std::pow(10, db / 20) * std::sqrt(before / after);
+    for (double& x : made) x *= gain;
+    return made;
+}
+
+// The person, as loud as people are at an arm's length, over the echo of what Loqa says.
+audio::clip over(const audio::clip& person, const audio::clip& played, const options& how) {
+    auto heard = echo_of(played, how.echo_delay, how.echo_db);
+    std::mt19937 random(6);
+    std::normal_distribution<double> noise(0, 10);  // a quiet room
+    for (double& x : heard) x += noise(random);
+    int peak = 1;
+    for (const int each : person.samples) peak = std::max(peak, std::abs(each));
+    const double step = static_cast<double>(person.sample_rate_hz) / played.sample_rate_hz;
+    const auto first = static_cast<std::size_t>(how.at_s * played.sample_rate_hz);
+    for (std::size_t i = 0; first + i < heard.size(); ++i) {
+        const double at = static_cast<double>(i) * step;
+        const auto before = static_cast<std::size_t>(at);
+        if (before + 1 >= person.samples.size()) break;
+        const double between = at - std::floor(at);
+        heard[first + i] +=
+            ((1 - between) * person.samples[before] + between * person.samples[before + 1]) * how.peak / peak;
+    }
+    audio::clip made{.sample_rate_hz = played.sample_rate_hz, .channels = 1, .samples = {}};
+    for (const double x : heard) made.samples.push_back(static_cast<std::int16_t>(std::clamp(x, -32'768.0, 32'767.0)));
+    return made;
+}
+
 std::shared_ptr<const intent::interpreter> sentences_about(const fs::path& file) {
     const auto house = std::make_shared<const intent::home>(or_exit(intent::load_home(file)));
     auto loaded = or_exit(intent::load_sentences({.language = "en"}));
@@ -243,12 +348,20 @@ int main(int argc, char** argv) {
             how.verbose = true;
             continue;
         }
+        if (name == "--bare") {
+            how.bare = true;
+            continue;
+        }
         if (i + 1 == argc) return 2;
         const std::string value = argv[++i];
         if (name == "--home") how.home = value;
         if (name == "--threads") how.threads = std::stoi(value);
         if (name == "--fixed") how.fixed = milliseconds{std::stoi(value)};
         if (name == "--speed") how.speed = std::stod(value);
+        if (name == "--echo") how.echo_db = std::stod(value);
+        if (name == "--delay") how.echo_delay = milliseconds{std::stoi(value)};
+        if (name == "--peak") how.peak = std::stod(value);
+        if (name == "--at") how.at_s = std::stod(value);
     }
     const auto engine = or_exit(stt::load_moonshine({.model = "moonshine-tiny-en", .threads = how.threads}));
     const auto voices = or_exit(audio::load_silero("silero-vad"));
@@ -257,11 +370,31 @@ int main(int argc, char** argv) {
     std::string line;
     while (std::getline(std::cin, line)) {
         const auto fields = split(line, '\t');
-        if (fields.size() != 2) continue;
+        if (fields.size() != 2 && fields.size() != 3) continue;
         if (how.verbose) fmt::print("{}\n", fields[0]);
-        auto clip = fields[1].starts_with('=') ? own.say(std::string_view(fields[1]).substr(1))
-                                               : or_exit(audio::read_wav(fields[1]));
-        const auto silence = [&](double seconds) { return static_cast<std::size_t>(seconds * clip.sample_rate_hz); };
+        const auto sound = [&](std::string_view what) {
+            if (what.empty()) return audio::clip{.sample_rate_hz = 16'000, .channels = 1, .samples = {}};
+            return what.starts_with('=') ? own.say(what.substr(1)) : or_exit(audio::read_wav(fs::path(what)));
+        };
+        auto clip = sound(fields[1]);
+        if (fields.size() == 3) {
+            const auto played = sound(fields[2]);
+            const auto all = listener.hear(over(clip, played, how), played);
+            std::string began, heard;
+            for (const auto each : listener.began())
+                began += fmt::format("{}{}", began.empty() ? "" : " ", each.count());
+            for (const auto& each : all)
+                heard += fmt::format("{}{}@{}{}", heard.empty() ? "" : "|", each.said.text, each.at.count(),
+                                     each.said.doubtful ? "?" : "");
+            fmt::print(
+                "{}\t{}\t{}\t{:.1f}\n", fields[0], began, heard,
+                to_ms(listener.echo_time()) * played.sample_rate_hz / static_cast<double>(played.samples.size()));
+            std::fflush(stdout);
+            continue;
+        }
+        const auto silence = [&](double seconds) {
+            return static_cast<std::size_t>(how.bare ? 0 : seconds * clip.sample_rate_hz);
+        };
         clip.samples.insert(clip.samples.begin(), silence(lead_s), 0);
         const double end_ms = 1000.0 * static_cast<double>(end_of_speech(clip.samples)) / clip.sample_rate_hz;
         clip.samples.resize(clip.samples.size() + silence(tail_s));

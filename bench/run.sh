@@ -5,11 +5,12 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cache=${LOQA_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/loqa}
 
-for benchmark in build/bench/*_bench; do
-    [[ -x $benchmark && -f $benchmark ]] || continue
-    echo "== ${benchmark##*/}"
-    "$benchmark" --benchmark_min_time=0.2
+for name in intent stt skills; do
+    echo "== ${name}_bench"
+    "build/bench/${name}_bench" --benchmark_min_time=0.2
 done
+echo "== turn_bench: what a turn costs beside its engines"
+build/bench/turn_bench
 
 echo "== intents beside the reference matcher: the same sentences, the same homes"
 PYTHONDONTWRITEBYTECODE=1 "$cache/venv/bin/python" bench/intent_hassil.py

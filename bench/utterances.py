@@ -118,6 +118,9 @@ PAUSES_S = (0.3, 0.4, 0.5, 0.6, 0.7)
 # Nobody wants anything done by these, though they have the words of commands.
 CHATTER_LINES = (Path(__file__).parent / "chatter.txt").read_text(encoding="utf-8").splitlines()
 
+# What people say to have quiet.
+STOPS = ("stop", "Loqa stop", "never mind")
+
 NOISES = ("fan", "music", "voice", "babble")
 NOISE_S = 12.0
 LEAD_S = 0.4  # of noise or silence before the first word

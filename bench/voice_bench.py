@@ -3,8 +3,10 @@
 
 `--set commands` (the default) speaks single commands, `--set pauses` commands with a pause inside, which have to be kept
 whole, `--set satellites` one more satellite at a time until they slow each other down, `--set noise` no speech at all,
-which has to yield no word, `--set chatter` sentences that are no commands and must not become any. `--noise fan@20` puts
-a background behind them, 20 dB below the speech. `--fixed 500` speaks each command to a second Loqa too, which waits for
+which has to yield no word, `--set chatter` sentences that are no commands and must not become any, `--set barge-in`
+"stop" over an answer that the microphone hears 10 dB quieter, and such answers alone. `--noise fan@20` puts
+a background behind them, 20 dB below the speech. `--voices classic` speaks in older synthesisers instead of neural ones;
+the neural ones need Kokoro (`loqa models pull kokoro-v1.0`). `--fixed 500` speaks each command to a second Loqa too, which waits for
 500 ms of silence whatever was said. A run speaks a sample that lasts under four minutes, the voices taking turns;
 `--all` speaks every command in every voice.
 
@@ -45,7 +47,9 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "support"))
 sys.path.insert(0, str(REPOSITORY / "bench"))
 
 import client  # noqa: E402
+import natural_voices  # noqa: E402
 import pcm  # noqa: E402
+import room  # noqa: E402
 import spoken  # noqa: E402
 import utterances  # noqa: E402
 import voices  # noqa: E402
@@ -54,7 +58,11 @@ from local_loqa import BINARIES, Instance, clean_environment  # noqa: E402
 
 RESULTS = REPOSITORY / "bench" / "RESULTS.md"
 OWN_VOICE = "piper"
-VOICES = (*voices.ALL, OWN_VOICE)
+GROUPS = {
+    "neural": (*natural_voices.ALL, OWN_VOICE),  # as people speak, more or less
+    "classic": (*voices.ALL, OWN_VOICE),  # diphones, formants, statistics: far from people, and hard to understand
+}
+VOICES = tuple(dict.fromkeys(itertools.chain(*GROUPS.values())))
 FLOOR_ROUND_TRIPS = 500
 ANSWER_WITHIN_S = 8.0
 COMMANDS_OF_ALL_SATELLITES = 24  # the same whatever their number, so that the times compare
@@ -424,6 +432,9 @@ class Bench:
     def speech(self, voice: str, text: str) -> pcm.Clip:
         if voice == OWN_VOICE:
             return client.synthesise(self.bus, text)
+        if voice in natural_voices.ALL:
+            natural_voices.prepare([(voice, text)])
+            return pcm.read_wav(natural_voices.path_of(voice, text))
         return pcm.read_wav(voices.speak(voice, text, self.folder))
 
     def commands(self, every: bool, count: int, shift: int, noise: utterances.Noise | None) -> list[Spoken]:
@@ -436,12 +447,17 @@ class Bench:
                 for i, command in enumerate(utterances.COMMANDS[:count])
             ]
         )
+        natural_voices.prepare(pairs)
         return [utter(voice, command, self.speech(voice, command), noise) for voice, command in pairs]
 
     def pauses(self, count: int, shift: int, noise: utterances.Noise | None) -> list[Spoken]:
         made = []
+        spoken_by = [self.chosen[(i + shift) % len(self.chosen)] for i in range(count)]
+        natural_voices.prepare(
+            [(voice, part) for voice, parts in zip(spoken_by, utterances.PAUSED, strict=False) for part in parts]
+        )
         for i, (before, after) in enumerate(utterances.PAUSED[:count]):
-            voice = self.chosen[(i + shift) % len(self.chosen)]
+            voice = spoken_by[i]
             pause = utterances.PAUSES_S[i % len(utterances.PAUSES_S)]
             first, second = (utterances.trimmed(self.speech(voice, text)) for text in (before, after))
             whole = first + pcm.silence(pause, first.rate_hz) + second
@@ -543,6 +559,7 @@ def run_chatter(bench: Bench, at_start: str) -> str:
     lines = head(at_start, "sentences that are no commands")
     finals = bench.bus.subscribe("stt.text.final")
     changed, count = [], 0
+    natural_voices.prepare(list(itertools.product(bench.chosen, utterances.CHATTER_LINES)))
     for voice, text in itertools.product(bench.chosen, utterances.CHATTER_LINES):
         name = client.new_session()
         client.send_at_once(bench.bus, name, bench.speech(voice, text))
@@ -555,21 +572,114 @@ def run_chatter(bench: Bench, at_start: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+BARGE_IN_DELAYS_MS = (40, 80, 120, 200)  # of the echo
+BARGE_IN_AT_S = (1.5, 2.5, 3.5)  # into the answer
+LONG_ANSWERS = ("what can you do", "what timers are running")
+
+
+def run_barge_in(
+    at_start: str, folder: Path, chosen: list[str], settings: dict[str, str], echo_db: float, everything: bool
+) -> str:
+    """Each voice says phrases over an answer whose echo is in the microphone; and answers are played to nobody."""
+    phrases_each = {"stop": 3, "any": 3} if everything else {"stop": 2, "any": 1}
+    lines = head(at_start, f"barge-in, an echo at {echo_db:.0f} dB")
+    lines += [
+        f"{len(chosen)} voices, delays {', '.join(map(str, BARGE_IN_DELAYS_MS))} ms in turns, begun "
+        f"{', '.join(map(str, BARGE_IN_AT_S))} s into the answer in turns, with the reflections of a room.",
+        "",
+        "| policy | "
+        + " | ".join(f'"{phrase}" stopped it' for phrase in utterances.STOPS)
+        + " | stops that more words followed | answers alone that were stopped | that began an utterance |",
+        "| --- |" + " ---: |" * (len(utterances.STOPS) + 3),
+    ]
+    missed: list[str] = []
+    times: dict[str, list[float]] = {}
+    late = 0
+    natural_voices.prepare(list(itertools.product(chosen, utterances.STOPS)))
+    for policy in ("stop", "any"):
+        bench = Bench(folder / policy, chosen, settings | {"LOQA_SESSION_BARGE_IN": policy})
+        try:
+            for name, minutes in (("pasta", 12), ("tea", 4), ("laundry", 50)):
+                client.say_in_writing(bench.bus, f"set a {name} timer for {minutes} minutes", client.new_session())
+            said: dict[str, int] = dict.fromkeys(utterances.STOPS, 0)
+            stopped, followed = dict(said), 0
+            # Any words stop it where they begin.
+            since = "begin" if policy == "any" else "end"
+            to_word = times.setdefault(f"{policy}: {since} of the words → told to stop", [])
+            to_silence = times.setdefault(f"{policy}: cancelled → last sample at the speaker", [])
+            turns = itertools.product(range(phrases_each[policy]), enumerate(chosen))
+            for count, (turn, (place, voice)) in enumerate(turns):
+                phrase = utterances.STOPS[(place + turn) % len(utterances.STOPS)]
+                person = utterances.trimmed(bench.speech(voice, phrase))
+                where = room.Room(echo_db, BARGE_IN_DELAYS_MS[count % len(BARGE_IN_DELAYS_MS)])
+                at_s = BARGE_IN_AT_S[count % len(BARGE_IN_AT_S)]
+                question = LONG_ANSWERS[count // 2 % len(LONG_ANSWERS)]
+                found = room.live(bench.bus, question, 20, person, at_s, where, settle_s=1)
+                good = found.flushed_at is not None and found.flushed_at >= found.spoke_at
+                said[phrase] += 1
+                stopped[phrase] += good
+                followed += good and (len(found.words) > 1 or found.began > 1)
+                late += found.late
+                if good:
+                    spoke = found.spoke_at if since == "begin" else found.spoken_at
+                    to_word.append((found.flushed_at - spoke) * 1000)
+                    to_silence.append(found.cancel_to_silence_s * 1000)
+                told = f"{policy}, {voice}, {where.delay_ms} ms, at {at_s} s: {phrase!r} → {found.heard}, {found.began} began"
+                print("stopped  " if good else "went on  ", told, flush=True)
+                if not good:
+                    missed.append("- " + told)
+            false_stops = false_starts = alone = 0
+            delays = BARGE_IN_DELAYS_MS if everything else (80, 200) if policy == "stop" else (120,)
+            for question, delay_ms in itertools.product(LONG_ANSWERS, delays):
+                found = room.live(bench.bus, question, 20, None, room=room.Room(echo_db, delay_ms), settle_s=0.5)
+                alone += 1
+                false_stops += found.flushed_at is not None
+                false_starts += found.began > 0
+                print(f"alone, {delay_ms} ms: {found.began} began, {found.heard}", flush=True)
+            lines.append(
+                f"| {policy} | "
+                + " | ".join(f"{stopped[phrase]} of {said[phrase]}" for phrase in utterances.STOPS)
+                + f" | {followed} of {sum(stopped.values())} | {false_stops} of {alone} | {false_starts} of {alone} |"
+            )
+            if policy == "any":
+                cpu = {}
+                for where in (room.Room(echo_db), room.Room(None)):
+                    before = bench.watched.cpu_s()["loqa-stt"]
+                    found = room.live(bench.bus, LONG_ANSWERS[0], 20, None, room=where, settle_s=0)
+                    took = bench.watched.cpu_s()["loqa-stt"] - before
+                    cpu[where.echo_db] = took / (found.length / room.RATE_HZ) * 1000
+        finally:
+            bench.instance.destroy()
+    lines += ["", TABLE_HEAD, *(Summary.of(each).row(name) for name, each in times.items() if each)]
+    lines += [
+        "",
+        f"Frames that came behind the flush that calls them off: {late}. Processor time of loqa-stt for a second of answer: "
+        f"{cpu[echo_db]:.0f} ms with the echo, {cpu[None]:.0f} ms without one.",
+    ]
+    return "\n".join([*lines, *(["", "Not stopped:", "", *missed] if missed else [])]) + "\n"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description="Measures end of speech to first audible sample on a Loqa of its own, started for the run.",
         epilog="Example: bench/voice_bench.py --noise fan@10 --record",
     )
-    parser.add_argument("--set", default="commands", choices=("commands", "pauses", "satellites", "noise", "chatter"))
+    sets = ("commands", "pauses", "satellites", "noise", "chatter", "barge-in")
+    parser.add_argument("--set", default="commands", choices=sets)
     parser.add_argument("--noise", help="KIND@DB, kinds: " + ", ".join(utterances.NOISES))
-    parser.add_argument("--voices", default=",".join(VOICES), help="some of %(default)s")
+    parser.add_argument(
+        "--voices",
+        default="neural" if natural_voices.installed() else "classic",
+        help=f"{' or '.join(GROUPS)} (%(default)s), or some of {','.join(VOICES)}",
+    )
     parser.add_argument("--commands", type=int, default=len(utterances.COMMANDS), help="only the first N of %(default)s")
     parser.add_argument("--shift", type=int, default=0, help="another voice for each command")
-    parser.add_argument("--all", action="store_true", help="every command in every voice: half an hour")
+    parser.add_argument("--all", action="store_true", help="every command, or phrase, in every voice: half an hour")
     parser.add_argument(
         "--fixed", type=int, metavar="MS", help="beside it, in turns, a Loqa that waits so long whatever was said"
     )
     parser.add_argument("--satellites", default="1,2,4,8,12", help="how many at once (%(default)s)")
+    parser.add_argument("--echo", type=float, default=-10, metavar="DB", help="of barge-in (%(default)s)")
     parser.add_argument("--minutes", type=float, default=15, help="of each kind of noise (%(default)s)")
     parser.add_argument(
         "--setting", action="append", default=[], metavar="LOQA_…=VALUE", help="an environment variable of Loqa's"
@@ -578,11 +688,13 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write each measurement to this file")
     parser.add_argument("--keep-log", type=Path, help="write the instance's log to this file")
     options = parser.parse_args()
-    chosen = options.voices.split(",")
+    chosen = list(GROUPS.get(options.voices, options.voices.split(",")))
     if unknown := set(chosen) - set(VOICES):
         parser.error(f"no such voice: {', '.join(unknown)}")
     for voice in chosen:
-        if voice != OWN_VOICE and (program := voices.missing_program(voice)):
+        if voice in natural_voices.ALL and not natural_voices.installed():
+            parser.error(f"{voice} needs Kokoro: loqa models pull {natural_voices.MODEL}, or --voices classic")
+        if voice in voices.ALL and (program := voices.missing_program(voice)):
             parser.error(f"{program} is not installed: run scripts/setup.sh test")
 
     at_start = machine()
@@ -598,9 +710,13 @@ def main() -> int:
         settings = dict(each.split("=", 1) for each in options.setting)
         if settings:
             about += f", with {' '.join(options.setting)}"
-        bench = Bench(folder, chosen, settings)
+        if options.voices in GROUPS:
+            about += f", {options.voices} voices"
+        bench = None if options.set == "barge-in" else Bench(folder, chosen, settings)
         try:
-            if options.fixed:
+            if bench is None:
+                text = run_barge_in(at_start, folder, chosen, settings, options.echo, options.all)
+            elif options.fixed:
                 waits = ("ENDPOINT_SILENCE", "ENDPOINT_COMPLETE", "ENDPOINT_GROWABLE", "ENDPOINT_OPEN", "ANSWER_SILENCE")
                 fixed = Bench(folder / "fixed", chosen, settings | {f"LOQA_STT_{w}_MS": str(options.fixed) for w in waits})
                 try:
@@ -627,9 +743,10 @@ def main() -> int:
                 add_meanings(results)
                 text = report(results, floor, at_start, bench.watched, about)
         finally:
-            bench.instance.destroy()
-            if options.keep_log:
-                options.keep_log.write_text(bench.instance.log())
+            if bench is not None:
+                bench.instance.destroy()
+                if options.keep_log:
+                    options.keep_log.write_text(bench.instance.log())
 
     print("\n" + text)
     if options.json:

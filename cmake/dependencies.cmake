@@ -14,6 +14,7 @@ pkg_check_modules(sodium REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(nats REQUIRED IMPORTED_TARGET libnats)
 pkg_check_modules(samplerate REQUIRED IMPORTED_TARGET samplerate)
+pkg_check_modules(speexdsp REQUIRED IMPORTED_TARGET speexdsp)
 pkg_check_modules(portaudio REQUIRED IMPORTED_TARGET portaudio-2.0)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes what reads text and bytes from outside, each target for LOQA_FUZZ_SECONDS (default 10) from a fixed seed, on from
 # what earlier runs found. Builds with clang++ what has changed since the last time. Exit code 1 when anything was found.
-#   scripts/fuzz.sh [TARGET…]    templates, sentences, messages, wav, config; default all
+#   scripts/fuzz.sh [TARGET…]    templates, sentences, messages, wav, config, http, spoken, manifest, told; default all
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 build=build/fuzz
@@ -33,7 +33,7 @@ fuzz() { # target, module, sources beside its own and those of base
     rm -f "$build/$target.a"
     ar rcs "$build/$target.a" "${library[@]}"
     "$clang" -fsanitize=fuzzer,address,undefined "$(object_of "$folder/${target}_fuzz.cpp")" "$build/$target.a" \
-        -o "$build/${target}_fuzz" -lyaml-cpp -lfmt -lsodium
+        -o "$build/${target}_fuzz" -lyaml-cpp -lfmt -lsodium -lcurl -lsqlite3 -lprometheus-cpp-core
 
     mkdir -p "$build/found/$target"
     local log=$build/$target.log words=()
@@ -49,13 +49,23 @@ fuzz() { # target, module, sources beside its own and those of base
 }
 
 failed=0
-(($#)) || set -- templates sentences messages wav config
+(($#)) || set -- templates sentences messages wav config http spoken manifest told
 for target; do
     case $target in
         templates | sentences) what=(intent src/loqa/intent/*.cpp) ;;
         messages) what=(protocol src/loqa/protocol/*.cpp) ;;
         wav) what=(audio src/loqa/audio/wav.cpp src/loqa/audio/pcm.cpp) ;;
         config) what=(config src/loqa/config/*.cpp) ;;
+        http) what=(telemetry src/loqa/telemetry/*.cpp) ;;
+        spoken) what=(tts src/loqa/tts/{spoken,clauses}.cpp) ;;
+        manifest)
+            what=(skills src/loqa/skills/{manifest,settings,signature,http_client,abi,facts,calls_outside,storage}.cpp
+                src/loqa/store/database.cpp src/loqa/telemetry/*.cpp src/loqa/intent/*.cpp src/loqa/protocol/*.cpp)
+            ;;
+        told)
+            what=(session src/loqa/session/{later,traces,phrases}.cpp src/loqa/house/learned.cpp src/loqa/intent/*.cpp
+                src/loqa/protocol/*.cpp src/loqa/telemetry/*.cpp src/loqa/timers/local_time.cpp)
+            ;;
         *) echo "fuzz: there is no target $target" >&2 && exit 2 ;;
     esac
     # Not as part of a condition, in which `set -e` would be off.

@@ -27,7 +27,7 @@ END
 build_packages=(
     g++ make cmake ninja-build ccache mold pkg-config python3 python3-venv
     libcli11-dev libcpp-httplib-dev libcurl4-openssl-dev libfmt-dev libnats-dev libprotozero-dev libsamplerate0-dev libsodium-dev
-    libsqlite3-dev libyaml-cpp-dev nlohmann-json3-dev portaudio19-dev prometheus-cpp-dev
+    libspeexdsp-dev libsqlite3-dev libyaml-cpp-dev nlohmann-json3-dev portaudio19-dev prometheus-cpp-dev
     libbenchmark-dev libgmock-dev libgtest-dev
     libespeak-ng1 espeak-ng-data
 )

@@ -205,7 +205,8 @@ private:
         if (!who_.owns_bus)
             return fail(errc::invalid_config, "bus.embedded is true, but {} does not start a bus", who_.binary)
                 .hint("run `loqa up`, or set bus.embedded: false and bus.servers to where the bus is");
-        auto server = bus::embedded_server::start({.data_folder = settings_.data_dir, .port = b.port}, log_);
+        auto server = bus::embedded_server::start(
+            {.data_folder = settings_.data_dir, .port = b.port, .hang_timeout = settings_.hang_timeout}, log_);
         if (!server) return fail(std::move(server));
         server_ = std::move(*server);
         if (auto written =

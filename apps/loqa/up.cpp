@@ -30,9 +30,9 @@ using role = bus::role;
 using variables = config::environment_variables;
 
 // What the threads of the instance tell each other: is it ready, and has something failed for good before that.
-class progress {
+class start_progress {
 public:
-    explicit progress(shutdown_signal& shutdown) : shutdown_(shutdown) {}
+    explicit start_progress(shutdown_signal& shutdown) : shutdown_(shutdown) {}
 
     // True the first time.
     bool set_ready() {
@@ -73,7 +73,7 @@ private:
 // One binary beside this one, kept running.
 class component {
 public:
-    component(std::string binary, variables environment, std::optional<milliseconds> patience, progress& progress,
+    component(std::string binary, variables environment, std::optional<milliseconds> patience, start_progress& progress,
               telemetry::logger log, const style& style)
         : binary_(std::move(binary)),
           environment_(std::move(environment)),
@@ -132,7 +132,7 @@ private:
 
     const std::string binary_;
     const variables environment_;
-    progress& progress_;
+    start_progress& progress_;
     const telemetry::logger log_;
     const style style_;
     std::string complaint_;  // the last one
@@ -146,7 +146,7 @@ public:
     // A payload, or nothing where loqad is to be asked. Only the newest state counts.
     using news_queue = bounded_queue<std::optional<std::string>>;
 
-    readiness_watch(bus::connection& bus, news_queue& news, progress& progress, const service_manager& manager,
+    readiness_watch(bus::connection& bus, news_queue& news, start_progress& progress, const service_manager& manager,
                     telemetry::logger log)
         : bus_(bus), news_(news), progress_(progress), manager_(manager), log_(std::move(log)) {}
     ~readiness_watch() {
@@ -201,7 +201,7 @@ private:
 
     bus::connection& bus_;
     news_queue& news_;
-    progress& progress_;
+    start_progress& progress_;
     const service_manager& manager_;
     const telemetry::logger log_;
     std::string waiting_;
@@ -268,8 +268,11 @@ result<int> up(const up_options& options) {
     std::string client_url = bus_to.servers.empty() ? std::string() : bus_to.servers.front();
     std::unique_ptr<bus::embedded_server> server;
     if (settings->bus.embedded) {
-        auto started = bus::embedded_server::start(
-            {.data_folder = settings->data_dir, .binary = {}, .port = settings->bus.port}, log);
+        auto started = bus::embedded_server::start({.data_folder = settings->data_dir,
+                                                    .binary = {},
+                                                    .port = settings->bus.port,
+                                                    .hang_timeout = settings->hang_timeout},
+                                                   log);
         if (!started) return fail(std::move(started));
         server = std::move(*started);
         client_url = server->url(role::client);
@@ -281,7 +284,7 @@ result<int> up(const up_options& options) {
     if (auto written = bus::write_bus_info(settings->data_dir, client_url, ::getpid()); !written)
         return fail(std::move(written));
 
-    progress progress(shutdown);
+    start_progress progress(shutdown);
     telemetry::metrics metrics;
     readiness_watch::news_queue news(max_news, overflow::drop_oldest);
     auto bus = bus::connect(std::move(bus_to), log, metrics, [&news](bus::link link) {

@@ -14,6 +14,7 @@ ONE_FILE_ONLY = {
     "NATS": r"(nats/)?nats\.h",
     "sound devices": r"portaudio\.h",
     "resampling": r"samplerate\.h",
+    "echo cancelling": r"speex/.*",
     "WebAssembly": r"wasmtime\.h|wasm\.h|wasmtime/.*",
     "HTTP server": r"httplib\.h",
     "protobuf": r"protozero/.*",

@@ -24,11 +24,11 @@ def audio_headers(session_id: str, sequence: int, clip: Clip, final: bool = Fals
     return headers | {"Loqa-Final": "1"} if final else headers
 
 
-def send_at_once(bus: Bus, session_id: str, clip: Clip) -> None:
+def send_at_once(bus: Bus, session_id: str, clip: Clip, **headers: str) -> None:
     """The whole clip as fast as it goes, the end marked."""
     frames = list(clip.frames())
     bus.publish_all(
-        (f"audio.pcm.{session_id}", frame, audio_headers(session_id, i, clip, final=i + 1 == len(frames)))
+        (f"audio.pcm.{session_id}", frame, audio_headers(session_id, i, clip, final=i + 1 == len(frames)) | headers)
         for i, frame in enumerate(frames)
     )
 

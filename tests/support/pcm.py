@@ -42,6 +42,16 @@ class Clip:
         for start in range(0, len(self.data), size):
             yield self.data[start : start + size].ljust(size, b"\0")
 
+    def over(self, background: "Clip", snr_db: float) -> "Clip":
+        """With a background that goes on for as long; the ratio is of the two levels where each is loud (their peaks)."""
+        assert (self.rate_hz, self.channels) == (background.rate_hz, background.channels)
+        near, far = self.samples(), background.samples()
+        gain = max(map(abs, near)) / max(map(abs, far)) * 10 ** (-snr_db / 20)
+        mixed = (int(value + gain * far[i % len(far)]) for i, value in enumerate(near))
+        return Clip(
+            self.rate_hz, array.array("h", (max(-32768, min(32767, v)) for v in mixed)).tobytes(), self.channels
+        )
+
     def stereo(self) -> "Clip":
         assert self.channels == 1
         both = array.array("h", bytes(2 * len(self.data)))

@@ -130,10 +130,10 @@ def test_a_turn_that_loses_a_process_ends_and_says_so(
 
 def test_timers_survive_kill_of_loqad(victim: Instance) -> None:
     bus = victim.bus
-    bus.publish("skill.timer.start", {"duration_ms": 3_600_000, "label": "laundry"})
-    bus.publish("skill.timer.start", {"duration_ms": 2_500, "label": "egg"})
-    bus.flush()
     status = bus.subscribe("skill.timer.status")
+    for label, duration_ms in (("laundry", 3_600_000), ("egg", 2_500)):
+        bus.publish("skill.timer.start", {"duration_ms": duration_ms, "label": label})
+        assert status.get(5, lambda message, label=label: message.json()["label"] == label).json()["state"] == "started"
     changes = bus.subscribe("ctrl.readiness")
     before = {timer["label"]: timer for timer in bus.request("timers.list")["timers"]}
     assert {"laundry", "egg"} <= before.keys()

@@ -61,3 +61,30 @@ def test_a_pause_inside_a_command_is_not_its_end(
     assert [transcript["reason"] for transcript in transcripts] == ["speech_end"], transcripts
     assert took > 0
     assert after.split()[-1][:5] in transcripts[0]["text"].lower(), transcripts
+
+
+@pytest.mark.parametrize(
+    ("below_db", "lead_s", "texts"),
+    [
+        (20, 0.0, ("what time is it", "turn on the kitchen lights")),
+        (10, 0.4, ("turn off the kitchen lights", "what is the date today")),  # who spoke before the command too
+    ],
+)
+def test_somebody_far_off_who_goes_on_speaking_does_not_hold_the_end_and_is_not_answered(
+    bus: Bus, voices: Callable[[str, str], Path], below_db: float, lead_s: float, texts: tuple[str, ...]
+) -> None:
+    chatter = pcm.read_wav(voices("flite-rms", "the weather is mild and the trains are late and nobody knows when they will come"))
+    for text in texts:
+        near = trimmed(pcm.read_wav(voices("flite-slt", text)))
+        assert near.rate_hz == chatter.rate_hz
+        lead, tail = (pcm.silence(seconds, near.rate_hz) for seconds in (lead_s, 6))
+        heard = pcm.silence(0.4, near.rate_hz) + (lead + near + tail).over(chatter, below_db)
+        session = client.new_session()
+        finals = bus.subscribe("stt.text.final")
+        sent = client.stream_in_real_time(bus, session, heard)
+        end = sent[int((0.4 + lead_s + near.seconds) * 1000) // pcm.FRAME_MS]
+        found = [message for message in finals.drain() if message.session_id == session and message.json()["text"]]
+        finals.close()
+        assert [message.json()["reason"] for message in found] == ["speech_end"], [m.json() for m in found]
+        assert found[0].json()["text"].lower().rstrip("?.") == text, found[0].json()
+        assert found[0].arrived - end < 4, "it was ended by the end of the stream"

@@ -32,7 +32,10 @@ def hang(pid: int, thread: str) -> None:
     """Stops one thread of a process for good."""
     found = [task for task in Path(f"/proc/{pid}/task").iterdir() if (task / "comm").read_text().strip() == thread]
     assert len(found) == 1, f"{len(found)} threads of process {pid} are {thread}"
-    tid = int(found[0].name)
+    stop_thread(int(found[0].name))
+
+
+def stop_thread(tid: int) -> None:
     ptrace = ctypes.CDLL(None, use_errno=True).ptrace
     ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
     for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):
@@ -56,16 +59,11 @@ def is_answered(bus: Bus, question: Path) -> bool:
             return False
 
 
-@pytest.mark.parametrize(("program", "thread"), LOOPS)
-def test_what_hangs_is_started_anew(
-    watched: Instance, voices: Callable[[str, str], Path], program: str, thread: str
+def assert_started_anew(
+    watched: Instance, program: str, pid: int, question: Path, others: dict[str, int]
 ) -> None:
-    question = voices("flite-slt", "what time is it")
-    others = {name: watched.pid(name) for name in ("loqad", "loqa-stt", "loqa-tts") if name != program}
-    pid = watched.pid(program)
-    hang(pid, thread)
+    """To be called when it has just begun to hang; the others are what must not be started anew with it."""
     hung_at = time.monotonic()
-
     noticed_by = hung_at + watched.in_time(HANG_TIMEOUT_S + 4)
     assert not wait_for_end([pid], noticed_by - time.monotonic()), "it still hangs"
     back_by = hung_at + watched.in_time(HANG_TIMEOUT_S + 10)
@@ -77,9 +75,33 @@ def test_what_hangs_is_started_anew(
         assert watched.pid(name) == before, f"{name} was started anew as well"
 
 
+@pytest.mark.parametrize(("program", "thread"), LOOPS)
+def test_what_hangs_is_started_anew(
+    watched: Instance, voices: Callable[[str, str], Path], program: str, thread: str
+) -> None:
+    question = voices("flite-slt", "what time is it")
+    others = {name: watched.pid(name) for name in ("loqad", "loqa-stt", "loqa-tts") if name != program}
+    pid = watched.pid(program)
+    hang(pid, thread)
+    assert_started_anew(watched, program, pid, question, others)
+
+
+def test_a_bus_that_hangs_is_started_anew(watched: Instance, voices: Callable[[str, str], Path]) -> None:
+    """No thread of its goes on, and no signal holds it: its clients cannot tell it from one that is away."""
+    question = voices("flite-slt", "what time is it")
+    others = {name: watched.pid(name) for name in ("loqad", "loqa-stt", "loqa-tts")}
+    pid = watched.pid("nats-server")
+    stopped: set[int] = set()
+    while fresh := {int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()} - stopped:
+        for tid in fresh:
+            stop_thread(tid)
+        stopped |= fresh
+    assert_started_anew(watched, "nats-server", pid, question, others)
+
+
 def test_what_is_busy_is_left_alone(watched: Instance) -> None:
     """Twice as long as anything may hang, the voice has more to say than it can."""
-    before = {name: watched.pid(name) for name in ("loqad", "loqa-stt", "loqa-tts")}
+    before = {name: watched.pid(name) for name in ("loqad", "loqa-stt", "loqa-tts", "nats-server")}
     done = watched.bus.subscribe("tts.done")
     until = time.monotonic() + 2 * HANG_TIMEOUT_S
     asked = 0

@@ -97,15 +97,7 @@ def test_a_turn_is_replayed_from_its_sound(
 
     def ask(session: str, **headers: str) -> None:
         with client.Satellite(instance.bus, session) as satellite:
-            frames = list(question.frames())
-            instance.bus.publish_all(
-                (
-                    f"audio.pcm.{session}",
-                    frame,
-                    client.audio_headers(session, i, question, final=i + 1 == len(frames)) | headers,
-                )
-                for i, frame in enumerate(frames)
-            )
+            client.send_at_once(instance.bus, session, question, **headers)
             assert satellite.answer(20).outcome == "answered"
 
     ask("loud")
@@ -135,7 +127,9 @@ def test_a_turn_is_replayed_from_its_sound(
     assert list((instance.data / "sound").rglob("*.pcm")) == []
 
 
-def test_an_ephemeral_turn_leaves_no_word_anywhere(talkative: Instance) -> None:
+def test_an_ephemeral_turn_leaves_no_word_anywhere(
+    talkative: Instance, voices: Callable[[str, str], Path]
+) -> None:
     bus = talkative.bus
     spans = bus.subscribe("trace.spans")
     private = {"Loqa-Privacy": "ephemeral"}
@@ -145,9 +139,19 @@ def test_an_ephemeral_turn_leaves_no_word_anywhere(talkative: Instance) -> None:
     assert SECRET in rang["text"], "whoever is in the room may hear it"
     say(talkative, "stop", "private-1", **private)
     say(talkative, f"the {SECRET} means nothing", "private-1", **private)
+    assert say(talkative, f"add a {SECRET} to my shopping list", "private-1", **private)["outcome"] == "answered"
+    assert say(talkative, f"play {SECRET} on the kitchen radio", "private-1", **private)["outcome"] == "answered"
+    assert say(talkative, f"set a {SECRET} timer for one hour", "private-1", **private)["outcome"] == "answered"
+    assert say(talkative, f"set a {SECRET} timer", "private-1", **private)["reply"].endswith("?")
+    question = pcm.read_wav(voices("flite-slt", "add pineapple to my shopping list"))
+    with client.Satellite(bus, "private-2") as satellite:
+        client.send_at_once(bus, "private-2", question, **private)
+        spoken = satellite.answer(30).heard.rstrip(".")
+    assert len(spoken) > 10
     # The same without the header is kept: what is looked for can be found.
     say(talkative, f"set a {KNOWN} timer for one hour", "public-1")
     say(talkative, f"cancel the {KNOWN} timer", "public-1")
+    say(talkative, "add bread to my shopping list", "public-1")
     talkative.loqa_json("sessions")
     time.sleep(1)  # spans come in batches, with no event for the last
 
@@ -157,6 +161,8 @@ def test_an_ephemeral_turn_leaves_no_word_anywhere(talkative: Instance) -> None:
 
     assert any("events.db" in path for path in found(KNOWN))
     assert found(SECRET) == []
+    assert found(spoken) == []
+    assert found("pineapple") == []
     assert all(SECRET not in message.data.decode(errors="replace") for message in spans.drain())
     assert "private-1" not in talkative.loqa("sessions").stdout
     spans.close()
@@ -196,6 +202,33 @@ def test_turns_in_flight_end_when_loqad_is_asked_to(talkative: Instance) -> None
     assert sorted(s for s in over if s in sessions) == sorted(sessions), "each ends, and once"
     for inbox in (changes, states, ended):
         inbox.close()
+
+
+def test_what_is_too_old_or_too_much_is_deleted_and_fresh_events_of_old_sessions_stay(
+    fresh_instance: Callable[..., Instance],
+) -> None:
+    first = fresh_instance().start()
+    for session in ("silent", "old", "long", "fresh"):
+        say(first, "what time is it", session)
+    say(first, "what is the date", "long")
+    before = {s["session_id"]: s["events"] for s in first.loqa_json("sessions")["sessions"]}
+    assert first.stop() == 0
+    older = "UPDATE events SET created_at = strftime('%Y-%m-%dT%H:%M:%fZ', created_at, ?) WHERE session_id = ? AND id <= ?"
+    with contextlib.closing(sqlite3.connect(first.data / "events.db")) as file, file:
+        ids = [i for (i,) in file.execute("SELECT id FROM events WHERE session_id = 'long' ORDER BY id")]
+        file.execute(older, ("-1 hour", "silent", 1_000_000))
+        file.execute(older, ("-40 days", "old", 1_000_000))
+        file.execute(older, ("-40 days", "long", ids[len(ids) // 2 - 1]))
+
+    second = fresh_instance(environment={"LOQA_EVENT_STORE_MAX_SESSIONS": "2"}, data=first.data).start()
+
+    def kept() -> dict[str, int]:
+        return {s["session_id"]: s["events"] for s in second.loqa_json("sessions")["sessions"]}
+
+    deadline = time.monotonic() + 20
+    while "silent" in kept() and time.monotonic() < deadline:  # it deletes beside its work, and tells nobody
+        time.sleep(0.1)
+    assert kept() == {"long": len(ids) - len(ids) // 2, "fresh": before["fresh"]}
 
 
 def test_a_damaged_file_is_put_aside_and_timers_stay(fresh_instance: Callable[..., Instance]) -> None:

@@ -50,6 +50,27 @@ def test_cancelled_speech_is_flushed_and_does_not_come_back(bus: Bus) -> None:
         assert generation(frame) > flush["generation"]
 
 
+def test_no_frame_comes_behind_the_flush_that_calls_it_off(bus: Bus) -> None:
+    """Called off while it is made and sent: a bit later each time."""
+    done = bus.subscribe("tts.done")
+    for frames in range(1, 9):
+        target = client.new_session()
+        sent = bus.subscribe(f"tts.*.{target}")  # both in one, in the order in which they were sent
+        bus.publish("tts.request", {"session_id": target, "target": target, "text": f"{frames}. {LONG}"}, PCM)
+        for _ in range(frames):
+            called_off = generation(sent.get(20))
+
+        bus.publish("tts.cancel", {"session_id": target})
+
+        flush = sent.get(5, lambda message: message.subject == f"tts.flush.{target}")
+        assert flush.json()["generation"] == called_off
+        assert done.of_session(target, 10).json()["error"] == "cancelled"
+        bus.flush()  # nothing of it is on its way any more
+        assert [message.subject for message in sent.drain()] == []
+        sent.close()
+    done.close()
+
+
 def test_one_thing_at_a_time_on_a_speaker(bus: Bus) -> None:
     target = client.new_session()
     sound, done = bus.subscribe(f"tts.pcm.{target}"), bus.subscribe("tts.done")

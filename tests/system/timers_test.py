@@ -95,6 +95,55 @@ def test_all_of_it_by_voice(kitchen: Instance) -> None:
     assert say(kitchen, "cancel all alarms")["reply"] == "Alarm cancelled."
 
 
+def test_a_speaker_that_is_gone_is_not_waited_for(fresh_instance: Callable[..., Instance]) -> None:
+    """A timer rings where it was set; where nothing plays it, at the speaker that played something last."""
+    own = fresh_instance(environment={"LOQA_TIMERS_RING_PAUSE_MS": "500"}).start()
+    bus = own.bus
+    bus.publish("playback.started", {"session_id": "hall", "generation": 1})
+    played, words, hall = bus.subscribe("tts.pcm.bedside"), bus.subscribe("tts.request"), bus.subscribe("tts.pcm.hall")
+
+    def announced() -> str:
+        """Where."""
+        said = words.get(20, lambda m: m.json()["text"] == "Your timer is done.").json()
+        return said.get("target") or said["session_id"]
+
+    for there in (True, False):
+        assert say(own, "set a timer for one second", "bedside", **{"Loqa-Audio": "pcm"})["outcome"] == "answered"
+        played.drain()
+        where = [announced()]
+        if there:
+            frame = played.get(10)
+            generation = int(frame.headers["Loqa-Generation"])
+            bus.publish("playback.started", {"session_id": frame.headers["Loqa-Session"], "target": "bedside", "generation": generation})
+        hall.drain()
+        where.append(announced())
+        assert where == (["bedside", "bedside"] if there else ["bedside", "hall"])
+        if not there:
+            assert hall.get(10).data, "it sounds there"
+        assert say(own, "stop", "bedside", **{"Loqa-Audio": "pcm"})["outcome"] == "answered"
+        assert bus.request("timers.list")["timers"] == []
+        words.drain()
+
+
+def test_what_is_lacking_is_asked_for(kitchen: Instance) -> None:
+    conversation = [
+        ("set a pasta timer", "For how long?"),
+        ("ten minutes", "Pasta timer set for 10 minutes."),
+        ("set a timer for twenty minutes", "Timer set for 20 minutes."),
+        ("cancel my timer", "There are 2 timers: the pasta timer and the 20 minute timer. Which one should I cancel?"),
+        ("the pasta timer", "Pasta timer cancelled."),
+        ("set an alarm", "For what time should the alarm be?"),
+        ("half past seven every day", "Alarm set for 7:30 AM every day."),
+    ]
+    listens = kitchen.bus.subscribe("session.listen")
+    for words, reply in conversation:
+        ended = say(kitchen, words, "lacking")
+        assert ended["reply"] == reply
+        if reply.endswith("?"):
+            assert listens.of_session("lacking", 20).json()["expects"] == "words"
+    listens.close()
+
+
 def test_commands_change_timers_and_say_what_is_wrong(kitchen: Instance) -> None:
     assert kitchen.loqa_json("timers", "start", "1h30m", "bread")["timer"]["duration_s"] == 5400
     assert kitchen.loqa_json("timers", "add", "30m", "bread")["timer"]["seconds_remaining"] > 7100

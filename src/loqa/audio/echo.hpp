@@ -38,6 +38,12 @@ public:
     // True when these samples at 16 kHz, the last of which came `now`, are of what is played and of nobody else.
     bool hears(std::span<const float> samples, steady_time now);
 
+    // How long after it was played it was last heard; nothing while that is not known.
+    std::optional<milliseconds> delay() const { return delay_; }
+
+    // It is played, or is on its way to the microphone where it ever came there.
+    bool may_be_heard(steady_time now) const;
+
     // Nothing that is played can be heard any more.
     bool over(steady_time now) const;
 
@@ -63,18 +69,34 @@ private:
         double long_term = 0;  // its mean; the path from speaker to microphone does not change from word to word
         int seen = 0;
     };
+    // The way from the speaker to the microphone, as it was last.
+    struct path {
+        std::int64_t delay = 0;  // steps
+        double gain_db = 0;
+        int seen = 0;
+    };
+    steady_time ends() const;
     void compare(std::int64_t played_until);
-    double excess_db(std::int64_t begin) const;
+    void learn(std::int64_t delay, double gain_db);
+    std::optional<double> gain_db(std::int64_t begin) const;
+    double excess_db(std::int64_t begin, double gain_db) const;
+    bool expects(std::int64_t played_until) const;
     const loudness& played(std::int64_t index) const;
+    void keep_earlier(steady_time now);
+    void move_earlier(std::int64_t steps);
 
     loudness silence_{};
     std::uint64_t generation_ = 0;
     filters played_filters_, heard_filters_;
-    std::deque<loudness> played_;  // of this reply, from its beginning
-    std::deque<loudness> heard_;   // the newest last
+    std::deque<loudness> played_;   // of this reply, from its beginning
+    std::deque<loudness> earlier_;  // right before it, the newest last: it may still be on its way
+    std::deque<loudness> heard_;    // the newest last
     std::vector<likeness> delays_;
     steady_time since_{};
     std::optional<steady_time> stopped_;
+    std::optional<milliseconds> delay_;
+    std::optional<path> path_;
+    bool is_told_ = false;  // since when this reply is played
 };
 
 }  // namespace loqa::audio

@@ -61,4 +61,6 @@ float rms(pcm_view samples) {
     return static_cast<float>(std::sqrt(sum / static_cast<double>(samples.size())));
 }
 
+float level_db(pcm_view samples) { return 20 * std::log10(std::max(rms(samples), 1e-6F)); }
+
 }  // namespace loqa::audio

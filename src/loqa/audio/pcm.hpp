@@ -27,4 +27,7 @@ std::vector<std::int16_t> from_s16le(std::string_view bytes);
 // Root mean square; 0 for none.
 float rms(pcm_view samples);
 
+// RMS in dB of full scale; -120 is the least.
+float level_db(pcm_view samples);
+
 }  // namespace loqa::audio

@@ -383,6 +383,11 @@ void supervised_process::stop(milliseconds grace) {
     if (thread_.joinable()) thread_.join();
 }
 
+void supervised_process::kill() {
+    std::lock_guard lock(mutex_);
+    if (child_) child_->send_signal(SIGKILL);
+}
+
 int supervised_process::pid() const {
     std::lock_guard lock(mutex_);
     return child_ ? child_->pid() : 0;

@@ -109,6 +109,9 @@ public:
     // SIGTERM, then SIGKILL after `grace`; it is not started again.
     void stop(milliseconds grace);
 
+    // SIGKILL to the child that runs now; it is started again as after any end.
+    void kill();
+
     int pid() const;  // 0 while it is not running
 
 private:

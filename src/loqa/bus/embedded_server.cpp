@@ -5,11 +5,15 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <stop_token>
+#include <thread>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <fmt/ranges.h>
 #include <netinet/in.h>
 #include <nlohmann/json.hpp>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -96,14 +100,95 @@ result<fs::path> find_binary(const fs::path& given) {
         .hint("run: scripts/setup.sh");
 }
 
+// Asks the server whether it is there, on a connection that is used for nothing else. One thread at a time.
+class pulse {
+public:
+    pulse(int port, std::string user, std::string password)
+        : port_(port), user_(std::move(user)), password_(std::move(password)) {}
+    ~pulse() { hang_up(); }
+    pulse(const pulse&) = delete;
+    pulse& operator=(const pulse&) = delete;
+
+    // Whether it answered before `deadline`.
+    bool is_felt(steady_time deadline) {
+        if ((fd_ >= 0 || connect(deadline)) && send("PING\r\n", deadline) && await("PONG\r\n", deadline)) return true;
+        hang_up();
+        return false;
+    }
+
+    void hang_up() {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+        heard_.clear();
+    }
+
+private:
+    bool connect(steady_time deadline) {
+        fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd_ < 0) return false;
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        address.sin_port = htons(static_cast<std::uint16_t>(port_));
+        if (::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS)
+            return false;
+        const json who{
+            {"verbose", false}, {"pedantic", false}, {"user", user_}, {"pass", password_}, {"name", "pulse"}};
+        return await("\r\n", deadline) && send(fmt::format("CONNECT {}\r\n", who.dump()), deadline);
+    }
+
+    bool ready(short events, steady_time deadline) const {
+        const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
+        pollfd fd{fd_, events, 0};
+        return left.count() > 0 && ::poll(&fd, 1, static_cast<int>(left.count())) > 0;
+    }
+
+    bool send(std::string_view text, steady_time deadline) const {
+        while (!text.empty()) {
+            if (!ready(POLLOUT, deadline)) return false;
+            const auto sent = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
+            if (sent < 0 && errno != EAGAIN && errno != EINTR) return false;
+            if (sent > 0) text.remove_prefix(static_cast<std::size_t>(sent));
+        }
+        return true;
+    }
+
+    // Reads up to and with `text`.
+    bool await(std::string_view text, steady_time deadline) {
+        constexpr std::size_t most = 64u << 10;
+        while (true) {
+            if (const auto at = heard_.find(text); at != std::string::npos) {
+                heard_.erase(0, at + text.size());
+                return true;
+            }
+            if (heard_.size() > most || !ready(POLLIN, deadline)) return false;
+            std::array<char, 4096> block{};
+            const auto got = ::recv(fd_, block.data(), block.size(), 0);
+            if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return false;
+            if (got > 0) heard_.append(block.data(), static_cast<std::size_t>(got));
+        }
+    }
+
+    const int port_;
+    const std::string user_, password_;
+    int fd_ = -1;
+    std::string heard_;
+};
+
 class private_server final : public embedded_server {
 public:
-    private_server(fs::path binary, fs::path data, int port, telemetry::logger log)
-        : binary_(std::move(binary)), data_(std::move(data)), port_(port), log_(std::move(log)) {
+    private_server(fs::path binary, fs::path data, int port, milliseconds hang_timeout, telemetry::logger log)
+        : binary_(std::move(binary)),
+          data_(std::move(data)),
+          port_(port),
+          hang_timeout_(hang_timeout),
+          log_(std::move(log)) {
         for (const auto r : all_roles) passwords_[r] = random_secret();
     }
 
-    ~private_server() override { process_.reset(); }
+    ~private_server() override {
+        watcher_ = {};
+        process_.reset();
+    }
 
     result<void> launch() {
         if (auto made = make_writable_folder(data_ / "jetstream", 0700); !made) return fail(std::move(made));
@@ -131,6 +216,8 @@ public:
                 .hint("its settings are in {}", config.string());
         if (!listening_) return fail(errc::timed_out, "nats-server was not ready after {} s", start_time.count());
         started_ = true;
+        if (hang_timeout_.count() > 0)
+            watcher_ = std::jthread([this](const std::stop_token& stop) { keep_watch(stop); });
         return {};
     }
 
@@ -167,6 +254,35 @@ private:
         return all.dump(2);
     }
 
+    // Ends the server when it runs and does not answer. Its clients cannot: to them it looks like one that is away.
+    void keep_watch(const std::stop_token& stop) {
+        name_this_thread("bus watch");
+        const auto every = std::clamp<milliseconds>(hang_timeout_ / 6, milliseconds(200), seconds(5));
+        pulse of(port_, username(role::client), password(role::client));
+        auto felt_at = std::chrono::steady_clock::now();
+        auto looked_at = felt_at;
+        int pid = 0;
+        std::mutex waits;
+        std::condition_variable_any never;
+        std::unique_lock lock(waits);
+        while (!never.wait_for(lock, stop, every, [&stop] { return stop.stop_requested(); })) {
+            const auto now = std::chrono::steady_clock::now();
+            // Another server than before, or this process itself was held.
+            const bool anew = std::exchange(pid, process_->pid()) != pid || now - looked_at > every * 4;
+            looked_at = now;
+            if (anew) {
+                of.hang_up();
+                felt_at = now;
+            }
+            if (pid == 0 || of.is_felt(now + every)) {
+                felt_at = std::chrono::steady_clock::now();
+            } else if (std::chrono::steady_clock::now() - felt_at >= hang_timeout_) {
+                log_.error("nats-server does not answer any more, ending it");
+                process_->kill();
+            }
+        }
+    }
+
     void on_line(std::string_view line) {
         if (line.find("[FTL]") != std::string_view::npos)
             on_failed(std::string(line.substr(line.find("[FTL]") + 6)));
@@ -200,6 +316,7 @@ private:
 
     const fs::path binary_, data_;
     const int port_;
+    const milliseconds hang_timeout_;
     const telemetry::logger log_;
     std::map<role, std::string> passwords_;
     std::mutex mutex_;
@@ -208,6 +325,7 @@ private:
     bool started_ = false;
     std::string failed_;
     std::unique_ptr<supervised_process> process_;
+    std::jthread watcher_;  // last: uses all the others
 };
 
 result<void> write_info(const fs::path& file, const json& content) {
@@ -248,7 +366,8 @@ result<std::unique_ptr<embedded_server>> embedded_server::start(embedded_server_
     if (!binary) return fail(std::move(binary));
     auto port = free_port(options.port);
     if (!port) return fail(std::move(port));
-    auto server = std::make_unique<private_server>(std::move(*binary), options.data_folder, *port, std::move(log));
+    auto server = std::make_unique<private_server>(std::move(*binary), options.data_folder, *port, options.hang_timeout,
+                                                   std::move(log));
     if (auto launched = server->launch(); !launched) return fail(std::move(launched));
     return server;
 }

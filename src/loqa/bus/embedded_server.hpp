@@ -2,8 +2,8 @@
 //
 // It listens on loopback only, on a free port unless one is given, keeps JetStream in <data>/jetstream, and knows one
 // user for each role with a random password made at each start() and just the subjects that the role needs. When the
-// server dies it is started again with the same port and passwords, so that clients find it. Thread-safe; owned by
-// whoever runs the instance
+// server dies it is started again with the same port and passwords, so that clients find it; one that does not answer
+// any more is ended first. Thread-safe; owned by whoever runs the instance
 // (`loqa up`, or a loqad that runs alone).
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "loqa/base/clock.hpp"
 #include "loqa/base/result.hpp"
 #include "loqa/telemetry/log.hpp"
 
@@ -26,6 +27,7 @@ struct embedded_server_options {
     std::filesystem::path data_folder;
     std::filesystem::path binary;  // empty: nats-server of the engines folder, or in PATH
     int port = 0;                  // 0: a free one
+    milliseconds hang_timeout{0};  // after so long without an answer it is started anew; 0: never
 };
 
 class embedded_server {

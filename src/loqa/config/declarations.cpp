@@ -577,9 +577,9 @@ const property property_table[] = {
      .at = LOQA_AT(session.barge_in),
      .fallback = "any",
      .words = {"any", "stop", "off"},
-     .doc = "What interrupts Loqa while it speaks: any speech, only words that mean stop, or nothing. stop is for "
-            "microphones "
-            "that hardly hear their speaker: one word in the middle of Loqa's own is not read reliably."},
+     .doc =
+         "What interrupts Loqa while it speaks: any speech, only words that mean stop, or nothing. With stop, a word "
+         "in the first second of an answer may not be understood."},
     {.key = "session.new_words",
      .at = LOQA_AT(session.new_words),
      .fallback = "cancel",

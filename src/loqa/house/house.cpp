@@ -98,13 +98,14 @@ public:
                 remembered.state = thing->state;
                 for (const auto& [key, value] : one.attributes) {
                     thing->attributes.insert_or_assign(key, value);
-                    remembered.attributes.insert_or_assign(key, value);
+                    if (!what.ephemeral || !std::holds_alternative<std::string>(value))
+                        remembered.attributes.insert_or_assign(key, value);
                 }
             }
             for (const auto& one : what.items) {
                 entity* list = touch(one.list_id);
                 if (list == nullptr) return fail(errc::not_found, "the home has no {}", one.list_id);
-                if (auto done = change(items_next[one.list_id], one); !done) return done;
+                if (auto done = change(items_next[one.list_id], one, what.ephemeral); !done) return done;
                 count(*list, items_next);
             }
             if (auto saved = save(what, known_next, items_next); !saved) return saved;
@@ -146,7 +147,7 @@ private:
         list.spoken_state.clear();
     }
 
-    static result<void> change(std::vector<list_item>& list, const item_change& what) {
+    static result<void> change(std::vector<list_item>& list, const item_change& what, bool ephemeral) {
         const auto text = std::string(trim(what.text));
         const auto found =
             std::ranges::find_if(list, [&](const list_item& item) { return to_lower(item.text) == to_lower(text); });
@@ -155,11 +156,12 @@ private:
                 return fail(errc::too_long, "an item has 1 to {} bytes, this one {}", max_item_bytes, text.size());
             if (found != list.end()) {
                 found->done = false;
+                found->ephemeral = found->ephemeral && ephemeral;
                 return {};
             }
             if (list.size() >= max_items_per_list)
                 return fail(errc::too_long, "a list has at most {} items", max_items_per_list);
-            list.push_back({text, false});
+            list.push_back({.text = text, .ephemeral = ephemeral});
             return {};
         }
         if (found == list.end()) return fail(errc::not_found, "{} is not on the list", text);
@@ -190,10 +192,12 @@ private:
             if (auto done = clear->bind(1, one.list_id).run(); !done) return done;
             auto add = file_.prepare("INSERT INTO home_items (list_id, item, done) VALUES (?, ?, ?)");
             if (!add) return fail(std::move(add));
-            for (const auto& item : items.at(one.list_id))
+            for (const auto& item : items.at(one.list_id)) {
+                if (item.ephemeral) continue;
                 if (auto done = add->bind(1, one.list_id).bind(2, item.text).bind(3, std::int64_t{item.done}).run();
                     !done)
                     return done;
+            }
         }
         return change->commit();
     }

@@ -37,6 +37,7 @@ struct state_change {
 struct list_item {
     std::string text;
     bool done = false;
+    bool ephemeral = false;  // in memory alone
     bool operator==(const list_item&) const = default;
 };
 
@@ -50,6 +51,9 @@ struct item_change {
 struct changes {
     std::vector<state_change> states;
     std::vector<item_change> items;
+    // Of a turn that must leave no trace: its words (new items, attributes of text) are in memory alone, and a restart
+    // forgets them.
+    bool ephemeral = false;
     bool empty() const { return states.empty() && items.empty(); }
 };
 

@@ -24,6 +24,7 @@ void add(deed& to, const spoken_answer& given) {
     if (all.reason.empty()) all.reason = given.reason;
     if (given.volume) all.volume = given.volume;
     if (!given.announce.empty()) all.announce = given.announce;
+    if (!given.completes.empty()) all.completes = given.completes;
     ++to.next;
 }
 

@@ -25,8 +25,8 @@ std::string conductor::words_ahead(const turn& t, const protocol::transcript& sa
     static const memory nothing;
     const memory& before = known == memories_.end() ? nothing : *known;
 
-    const auto [understood, confirmed] = meaning_of(heard, t.area, before, how_heard(said));
-    if (!understood) return actor_.not_understood(understood.error()).text;
+    const auto [understood, confirmed, completes] = meaning_of(heard, t.area, before, how_heard(said));
+    if (!understood) return not_understood(heard, t.area, understood.error()).text;
     asker who{.session_id = t.session_id,
               .target = t.target,
               .pcm = t.headers.audio == protocol::audio_form::pcm,

@@ -27,22 +27,24 @@ bool means_stop(const intent::understood& what) {
 }  // namespace
 
 // Somebody began to speak. False: that is no turn, or not yet.
-bool conductor::takes_turn(const std::string& session_id) {
+bool conductor::takes_turn(const std::string& session_id, const std::string& turn_id) {
     const auto it = turns_.find(session_id);
     const bool unanswered = it != turns_.end() && it->second.at != state::listening && it->second.at != state::playing;
     if (sounding_.is(session_id) && !unanswered) {
         if (config_.interrupts != barge_in::any) return false;
-        quiet(session_id);
+        quiet(session_id, turn_id);
         return true;
     }
     return !(unanswered && config_.queue_words);
 }
 
-// What sounds in the session is not to be heard any more.
-void conductor::quiet(const std::string& session_id) {
+// What sounds in the session is not to be heard any more. The answer to the words that interrupt it is: it may be asked
+// for at once, and overtake this.
+void conductor::quiet(const std::string& session_id, const std::string& by_turn_id) {
     if (!sounding_.is(session_id)) return;
     sounding_.stops(session_id);
-    publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{.session_id = session_id}));
+    publish(subject::tts_cancel,
+            protocol::encode(protocol::tts_cancel{.session_id = session_id, .except_turn_id = by_turn_id}));
 }
 
 // What was said is nothing to act on, or not now. It was spoken where a reason for its end is given.
@@ -59,8 +61,9 @@ bool conductor::set_aside(const bus::message& m, const protocol::transcript& sai
         bool for_us = false;  // to stop, or the answer to a question of ours
         // What they mean matters only where the words may be our own, or not every word may interrupt.
         if (is_echo(text, words, false) || (config_.interrupts == barge_in::stop && sounding_.is(session))) {
-            const auto [meant, answers_us] = meaning_of(text, area_of_session(session, headers), before);
-            for_us = means_stop(meant) || answers_us;
+            const auto [meant, says_yes, completes] = meaning_of(text, area_of_session(session, headers), before);
+            // Who chooses says again what we named: once our question is over, that is no echo of it.
+            for_us = means_stop(meant) || says_yes || (completes && !sounding_.is(session));
             if (!for_us && is_echo(text, words, meant.has_value())) {
                 echoes_.add();
                 turned_down(said, headers, "echo");
@@ -75,7 +78,7 @@ bool conductor::set_aside(const bus::message& m, const protocol::transcript& sai
                 turned_down(said, headers, no_interrupting);
                 return true;
             }
-            quiet(session);
+            quiet(session, headers.turn_id);
             return false;
         }
     } else if (text.empty() && sounding_.is(session) && config_.interrupts != barge_in::any) {
@@ -146,10 +149,12 @@ void conductor::open_microphone(const std::string& session_id) {
     const auto known = std::ranges::find(memories_, session_id, &memory::session_id);
     if (known == memories_.end() || known->listens_for.empty()) return;
     const auto turn_id = std::exchange(known->listens_for, {});
-    if (known->asked_about.empty()) return;
+    if (known->asked_about.empty() && known->completes.empty()) return;
     publish(subject::session_listen,
-            protocol::encode(protocol::session_listen{
-                .session_id = session_id, .turn_id = turn_id, .expects = "yes_or_no", .for_ms = listen_for.count()}));
+            protocol::encode(protocol::session_listen{.session_id = session_id,
+                                                      .turn_id = turn_id,
+                                                      .expects = known->completes.empty() ? "yes_or_no" : "words",
+                                                      .for_ms = listen_for.count()}));
 }
 
 // Speakers that do not say when they are done are believed to be when the sound is over.

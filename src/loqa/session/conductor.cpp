@@ -1,6 +1,7 @@
 #include "loqa/session/conductor.hpp"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 #include <utility>
 
@@ -45,6 +46,48 @@ telemetry::counter& intents_counter(telemetry::metrics& metrics, const char* fou
     return metrics.counter("loqa_session_intents_total", "Turns by whether an intent was found", {{"found", found}});
 }
 
+// "The four minute one, please" → "four minute"; nothing where it is too much for an answer.
+std::string words_of_an_answer(std::string_view heard) {
+    std::string text = to_lower(trim(heard));
+    std::erase_if(text, [](char c) { return c == '.' || c == ',' || c == '!' || c == '?'; });
+    constexpr std::array<std::string_view, 16> before{"the ",    "my ",     "that ", "for ",   "at ", "to ",
+                                                      "by ",     "in the ", "in ",   "on ",    "um ", "uh ",
+                                                      "cancel ", "okay ",   "well ", "please "};
+    constexpr std::array<std::string_view, 7> behind{" please", " one",     " ones",  " timer",
+                                                     " alarm",  " of them", " thanks"};
+    const auto strip = [&text](const auto& all, bool front) {
+        const auto found = std::ranges::find_if(
+            all, [&](std::string_view each) { return front ? text.starts_with(each) : text.ends_with(each); });
+        if (found == all.end()) return false;
+        text = front ? text.substr(found->size()) : text.substr(0, text.size() - found->size());
+        return true;
+    };
+    while (strip(before, true) || strip(behind, false)) {
+    }
+    constexpr std::ptrdiff_t most_words = 9;
+    return std::ranges::count(text, ' ') < most_words ? text : std::string();
+}
+
+bool begins_a_command(std::string_view heard) {
+    constexpr std::array<std::string_view, 20> verbs{"set",  "start", "turn",  "switch", "add",  "remove", "take",
+                                                     "make", "play",  "pause", "resume", "open", "close",  "remind",
+                                                     "wake", "tell",  "what",  "when",   "how",  "is"};
+    const std::string text = to_lower(trim(heard));
+    return std::ranges::find(verbs, std::string_view(text).substr(0, text.find(' '))) != verbs.end();
+}
+
+// A command that lacks what it is to be done with: it is asked for.
+std::optional<spoken_answer> unfinished(const intent::interpreter& meaning, const std::string& heard,
+                                        const intent::context& where) {
+    std::string text(trim(heard));
+    while (text.ends_with('.') || text.ends_with('?') || text.ends_with('!')) text.pop_back();
+    const auto timer = meaning.word_for_word(text + " for ten minutes", where);
+    if (!timer || timer->size() != 1 || timer->front().later() || timer->front().what.intent != "HassStartTimer")
+        return std::nullopt;
+    return spoken_answer{
+        .text = "For how long?", .failed = true, .reason = "missing_duration", .completes = {text + " for {}"}};
+}
+
 }  // namespace
 
 conductor::conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter,
@@ -59,7 +102,7 @@ conductor::conductor(conductor_config config, parts with, std::shared_ptr<const 
       actor_({with_.clock, with_.bus, with_.timers, with_.tracer, answers_, with_.home}),
       speculation_(with_.bus, with_.metrics, config_.default_voice),
       timer_requests_(with_.clock, with_.timers, with_.bus, with_.log, config_.default_target),
-      ringing_({config_.ring_pause, config_.ring_times, config_.default_target}, with_.clock),
+      ringing_({config_.ring_pause, config_.ring_times}, with_.clock),
       speakers_(with_.clock, with_.bus, config_.default_voice, configured_speakers(config_)),
       components_(with_.clock, config_.required_components),
       sounding_(with_.clock),
@@ -179,10 +222,11 @@ protocol::headers conductor::headers_of(const turn& t) const {
 }
 
 conductor::turn& conductor::begin(const std::string& session_id, const protocol::turn_headers& headers) {
-    supersede(session_id);
+    const auto id = headers.turn_id.empty() ? random_hex(16) : headers.turn_id;
+    supersede(session_id, id);
     turn& t = turns_[session_id];
     t.session_id = session_id;
-    t.id = headers.turn_id.empty() ? random_hex(16) : headers.turn_id;
+    t.id = id;
     t.headers = headers;
     t.trace = telemetry::parse_traceparent(headers.traceparent).value_or(telemetry::new_trace());
     t.privacy = headers.privacy.empty() ? config_.privacy : headers.privacy;
@@ -216,8 +260,10 @@ std::string conductor::area_of_session(const std::string& session, const protoco
 
 void conductor::on_speech_started(const bus::message& m) {
     const auto started = read<protocol::speech_started>(m);
-    if (!started || turns_.size() >= config_.max_active_turns || !takes_turn(started->session_id)) return;
-    turn& t = begin(started->session_id, protocol::read_turn(m.headers));
+    if (!started || turns_.size() >= config_.max_active_turns) return;
+    const auto headers = protocol::read_turn(m.headers);
+    if (!takes_turn(started->session_id, headers.turn_id)) return;
+    turn& t = begin(started->session_id, headers);
     publish(subject::session_state, protocol::encode(protocol::session_state{t.session_id, t.id, "listening"}), &t);
 }
 
@@ -257,6 +303,7 @@ void conductor::on_final(const bus::message& m) {
 void conductor::decide(turn& t, const protocol::transcript& said) {
     t.heard = trim(said.text);
     t.how_heard = how_heard(said);
+    t.first_heard = said.heard;
     remember_decided(t);
     if (t.heard.empty()) {
         tell_decided(t);
@@ -271,7 +318,11 @@ void conductor::decide(turn& t, const protocol::transcript& said) {
     const auto understood = understand(t, memory);
     store(t, "turn.intent", [id = t.id, area = t.area, understood] { return intent_event(id, area, understood); });
     (understood ? found_ : not_found_).add();
-    if (!understood) return reply(t, actor_.not_understood(understood.error()));
+    if (!understood) {
+        const auto words = not_understood(t.heard, t.area, understood.error());
+        ask_for_words(t, words.completes);
+        return reply(t, words);
+    }
     const auto& commands = understood->commands;
     t.intent = commands.front().what.intent;
     for (const auto& s : commands.front().what.slots) t.slots.emplace_back(s.name, intent::to_string(s.value));
@@ -312,8 +363,13 @@ void conductor::reply(turn& t, const spoken_answer& given) {
 intent::understood conductor::understand(turn& t, memory& of_session) {
     const auto began = with_.clock.steady();
     telemetry::timed_span span(with_.tracer, with_.clock, "intent", t.trace);
-    auto [result, confirmed] = meaning_of(t.heard, t.area, of_session, t.how_heard);
+    auto [result, confirmed, completes] = meaning_of(t.heard, t.area, of_session, t.how_heard);
+    // Listened to again for commands, an answer that is none was taken for one.
+    if (!completes && t.how_heard != intent::hearing::clear && !of_session.completes.empty())
+        if (auto whole = meaning_of(t.first_heard, t.area, of_session).what; whole && !whole->mended)
+            result = std::move(whole);
     of_session.asked_about.clear();
+    of_session.completes.clear();
     if (confirmed) t.doing.confirmed = true;
     const double ms = to_ms(with_.clock.steady() - began);
     t.stages_ms["intent"] = ms;
@@ -340,12 +396,51 @@ intent::hearing conductor::how_heard(const protocol::transcript& said) {
 conductor::meant conductor::meaning_of(const std::string& heard, const std::string& area, const memory& before,
                                        intent::hearing how) const {
     const auto now = with_.clock.steady();
-    const bool asked = !before.asked_about.empty() && now - before.asked_at <= yes_awaited;
+    const bool is_fresh = now - before.asked_at <= answer_awaited;
+    if (is_fresh && !before.completes.empty())
+        if (auto whole = completed(heard, area, before)) return {.what = std::move(*whole), .completes = true};
+    const bool asked = !before.asked_about.empty() && is_fresh;
     const auto yes = asked ? intent::yes_or_no(heard, interpreter()->sentences().language()) : std::nullopt;
     if (!yes) return {interpreter()->understand(heard, {.area = area}, before.before, now, how)};
     if (*yes) return {intent::understanding{.commands = before.asked_about}, true};
     return {intent::understanding{
         .commands = {{.what = {.intent = "HassNevermind", .language = interpreter()->sentences().language()}}}}};
+}
+
+// The command that the words of an answer complete; nothing where they are a command themselves, or complete none.
+std::optional<intent::understanding> conductor::completed(const std::string& heard, const std::string& area,
+                                                          const memory& before) const {
+    const auto meaning = interpreter();
+    const intent::context where{.area = area};
+    if (intent::yes_or_no(heard) == false)
+        return intent::understanding{.commands = {{.what = {.intent = "HassNevermind", .language = "en"}}}};
+    if (meaning->word_for_word(heard, where)) return std::nullopt;
+    // Another command, not understood, is no answer.
+    if (begins_a_command(heard)) return std::nullopt;
+    const auto words = words_of_an_answer(heard);
+    if (words.empty()) return std::nullopt;
+    for (const auto& each : before.completes) {
+        auto whole = each;
+        whole.replace(whole.find("{}"), 2, words);
+        if (auto commands = meaning->word_for_word(whole, where); commands && commands->size() == 1)
+            return intent::understanding{.commands = std::move(*commands)};
+    }
+    return std::nullopt;
+}
+
+spoken_answer conductor::not_understood(const std::string& heard, const std::string& area,
+                                        const intent::miss& why) const {
+    if (auto asks = unfinished(*interpreter(), heard, {.area = area})) return std::move(*asks);
+    return actor_.not_understood(why);
+}
+
+void conductor::ask_for_words(turn& t, const std::vector<std::string>& completes) {
+    if (completes.empty() || t.timer_id) return;
+    auto& memory = memory_of(t.session_id);
+    memory.completes = completes;
+    memory.asked_at = with_.clock.steady();
+    t.expects_answer = true;
+    t.expects_words = true;
 }
 
 asker conductor::asker_of(const turn& t) {
@@ -382,6 +477,7 @@ void conductor::go_on(turn& t) {
             t.expects_answer = true;
         } else {
             memory.before = {.commands = done.commands, .said_at = done.began};
+            ask_for_words(t, done.so_far.completes);
         }
     } else if (auto over = with_.timers.acknowledge(*t.timer_id); !over && over.error().code != errc::not_found) {
         with_.log.warn(over.error());
@@ -478,7 +574,7 @@ void conductor::request_speech(turn& t, const std::string& again) {
     if (!t.timer_id && !std::exchange(t.told_decided, true))
         tell_soon(subject::session_state,
                   protocol::encode(protocol::session_state{t.session_id, t.id, "deciding", {}, id_}), t);
-    const auto* expects = t.expects_answer ? "yes_or_no" : "";
+    const auto* expects = !t.expects_answer ? "" : t.expects_words ? "words" : "yes_or_no";
     tell_soon(subject::session_state,
               protocol::encode(protocol::session_state{t.session_id, t.id, "speaking", expects, id_}), t);
 }
@@ -648,7 +744,7 @@ void conductor::say_or_do(const timers::timer& t) {
     if (!t.action.empty()) return run_later(t);
     const auto session = fmt::format("timer-{}", t.id);
     if (turns_.contains(session)) return;
-    const auto where = ringing_.begin(t);
+    const auto where = ringing_.begin(t, not_at(ringing::own(t).target));
     protocol::turn_headers headers;
     headers.audio = where.pcm ? protocol::audio_form::pcm : protocol::audio_form::json;
     headers.urgency = protocol::urgency::alarm;
@@ -664,6 +760,17 @@ void conductor::say_or_do(const timers::timer& t) {
     publish(subject::session_reply,
             protocol::encode(protocol::session_reply{session, rings.id, "", rings.intent, text, {}}), &rings);
     speak(rings, {.text = text});
+}
+
+// Where a timer rings on whose own speaker is gone: the configured one, else the one that played something last.
+std::optional<ringing::place> conductor::not_at(const std::string& own) const {
+    const auto& configured = config_.default_target;
+    if (!configured.empty() && configured != own)
+        // Every speaker understands JSON; whether it takes PCM is known once it has played some.
+        return ringing::place{.target = configured, .pcm = speakers_.takes_pcm(configured)};
+    auto last = speakers_.last_but(own);
+    if (!last) return std::nullopt;
+    return ringing::place{.target = std::move(*last), .pcm = true};
 }
 
 void conductor::ring_again() {
@@ -698,11 +805,14 @@ void conductor::settle_rings() {
     }
 }
 
-void conductor::supersede(const std::string& session_id) {
+void conductor::supersede(const std::string& session_id, const std::string& by_turn_id) {
     const auto it = turns_.find(session_id);
     if (it == turns_.end()) return;
     if (it->second.at != state::listening) {
-        publish(subject::tts_cancel, protocol::encode(protocol::tts_cancel{.session_id = session_id}), &it->second);
+        // The answer of the turn that follows may be asked for at once, and overtake this.
+        publish(subject::tts_cancel,
+                protocol::encode(protocol::tts_cancel{.session_id = session_id, .except_turn_id = by_turn_id}),
+                &it->second);
         sounding_.stops(session_id);
     }
     it->second.reason = "superseded";
@@ -744,13 +854,17 @@ void conductor::end(turns::iterator which, const std::string& outcome) {
     speculation_.forget(t.id);
     active_.set(static_cast<double>(turns_.size()));
 
-    if (t.expects_answer && outcome == "answered") memory_of(t.session_id).listens_for = t.id;
+    // What asks for words has done nothing yet, which is told as an apology is.
+    if (t.expects_answer && (outcome == "answered" || (t.expects_words && t.synthesised)))
+        memory_of(t.session_id).listens_for = t.id;
 
     // "Repeat that" means what was heard: not what was called off before it sounded.
     if (!t.timer_id && !t.cut_off && !t.reply.empty() && (t.played || outcome != "cancelled"))
         memory_of(t.session_id).last_reply = t.reply;
-    if (t.timer_id && outcome != "cancelled" &&
-        ringing_.said(*t.timer_id, t.synthesised, t.played || t.headers.audio != protocol::audio_form::pcm)) {
+    const bool heard = t.played || t.headers.audio != protocol::audio_form::pcm;
+    const bool announced = t.timer_id && outcome != "cancelled";
+    if (announced && t.synthesised && !heard) speakers_.silent(t.target);
+    if (announced && ringing_.said(*t.timer_id, t.synthesised, heard)) {
         with_.log.info("timer {} rang {} times and nobody stopped it", *t.timer_id, config_.ring_times);
         if (auto done = with_.timers.acknowledge(*t.timer_id); !done && done.error().code != errc::not_found)
             with_.log.warn(done.error());

@@ -97,7 +97,7 @@ public:
     std::size_t active_turns() const { return turns_.size(); }
 
 private:
-    static constexpr seconds yes_awaited{30};  // after a question of ours
+    static constexpr seconds answer_awaited{30};  // after a question of ours
 
     conductor(conductor_config config, parts with, std::shared_ptr<const intent::interpreter> interpreter,
               const intent::live_interpreter* live);
@@ -111,11 +111,12 @@ private:
         state at = state::listening;
         wall_time began_wall{};
         steady_time began{}, heard_at{}, requested_at{}, started_at{}, deadline{}, phase_deadline{};
-        std::string heard, reply, intent, target, privacy, area;
+        std::string heard, first_heard, reply, intent, target, privacy, area;
         intent::hearing how_heard = intent::hearing::clear;
         bool apology = false;
         bool beep = false;  // instead of the reply's words
         bool expects_answer = false;
+        bool expects_words = false;  // the answer is more than a yes or a no
         std::string reason;
         std::string taken_up;  // what was known of it where a process before this one had it; else empty
         bool played = false;
@@ -135,6 +136,7 @@ private:
         std::string last_reply;
         intent::conversation before;
         std::vector<intent::command> asked_about;  // waiting for a yes
+        std::vector<std::string> completes;        // waiting for the words in the place of their "{}"
         steady_time asked_at{};
         std::string listens_for;  // the turn that asked, until its question was heard
     };
@@ -155,8 +157,8 @@ private:
 
     std::string area_of(const turn& t) const;
     std::string area_of_session(const std::string& session, const protocol::turn_headers& headers) const;
-    bool takes_turn(const std::string& session_id);
-    void quiet(const std::string& session_id);
+    bool takes_turn(const std::string& session_id, const std::string& turn_id);
+    void quiet(const std::string& session_id, const std::string& by_turn_id);
     bool set_aside(const bus::message& m, const protocol::transcript& said, const protocol::turn_headers& headers);
     void turned_down(const protocol::transcript& said, const protocol::turn_headers& headers, std::string_view reason);
     void take_queued();
@@ -168,10 +170,15 @@ private:
     struct meant {
         intent::understood what;
         bool confirmed = false;  // with a yes to a question of ours
+        bool completes = false;  // with the words that a question of ours asked for
     };
     std::shared_ptr<const intent::interpreter> interpreter() const;
     meant meaning_of(const std::string& heard, const std::string& area, const memory& before,
                      intent::hearing how = intent::hearing::clear) const;
+    std::optional<intent::understanding> completed(const std::string& heard, const std::string& area,
+                                                   const memory& before) const;
+    spoken_answer not_understood(const std::string& heard, const std::string& area, const intent::miss& why) const;
+    void ask_for_words(turn& t, const std::vector<std::string>& completes);
     static intent::hearing how_heard(const protocol::transcript& said);
     intent::understood understand(turn& t, memory& of_session);
     void act(turn& t, std::vector<intent::command> commands);
@@ -202,7 +209,7 @@ private:
     void end(turns::iterator which, const std::string& outcome);
     void begins_to_sound(turn& t);
     void end_if_heard(turn& t);
-    void supersede(const std::string& session_id);
+    void supersede(const std::string& session_id, const std::string& by_turn_id);
     void hush(const turn& by);
 
     template <class T>
@@ -225,6 +232,7 @@ private:
     // Silences the announcements of timers that ring no longer.
     void settle_rings();
     void say_or_do(const timers::timer& t);
+    std::optional<ringing::place> not_at(const std::string& own) const;
     void ring_again();
     protocol::headers headers_of(const turn& t) const;
 

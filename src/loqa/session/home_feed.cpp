@@ -13,7 +13,7 @@ using protocol::json;
 
 namespace {
 
-constexpr std::size_t max_name_bytes = 256;
+constexpr std::size_t max_entity_bytes = 256;
 
 }  // namespace
 
@@ -41,7 +41,7 @@ result<std::string> home_feed::learn(const bus::message& m) {
     if (!object) return fail(object);
     std::string source;
     protocol::field_reader read(*object);
-    read.text("source", source, max_name_bytes, true);
+    read.text("source", source, max_entity_bytes, true);
     if (read.failed()) return failure(read.why());
     auto told = house::parse_learned(m.payload);
     if (!told) return fail(std::move(told));
@@ -69,7 +69,7 @@ result<std::string> home_feed::update(const bus::message& m) {
         if (!one.is_object()) return fail(errc::invalid_message, "field entities holds what is not a thing");
         intent::entity thing;
         protocol::field_reader read(one);
-        read.text("id", thing.id, max_name_bytes, true).text("state", thing.state, max_name_bytes);
+        read.text("id", thing.id, max_entity_bytes, true).text("state", thing.state, max_entity_bytes);
         if (read.failed()) return failure(read.why());
         if (const auto attributes = one.find("attributes"); attributes != one.end())
             thing.attributes = house::attributes_of(*attributes);

@@ -66,7 +66,7 @@ std::optional<spoken_answer> house_answers::out_of_reach(const intent::recognize
 }
 
 std::optional<spoken_answer> house_answers::answer_for(const intent::recognized& what, const asker& who) {
-    const auto planned = house::plan_for(home_, what, clock_.wall());
+    auto planned = house::plan_for(home_, what, clock_.wall());
     if (!planned) {
         // An intent that the user invented is answered by what the user wrote.
         if (!what.metadata.contains("custom")) return std::nullopt;
@@ -76,7 +76,8 @@ std::optional<spoken_answer> house_answers::answer_for(const intent::recognized&
         return spoken_answer{.text = sentence(*text)};
     }
     if (!*planned) return refused(planned->error().key, planned->error().values);
-    const auto& plan = **planned;
+    auto& plan = **planned;
+    plan.changes.ephemeral = who.ephemeral;
     if (auto why = out_of_reach(what, plan.changes)) return why;
     if (!plan.changes.empty())
         if (const auto applied = home_.apply(plan.changes); !applied) {

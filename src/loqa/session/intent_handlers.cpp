@@ -6,6 +6,7 @@
 #include "loqa/protocol/json.hpp"
 #include "loqa/protocol/messages.hpp"
 #include "loqa/protocol/subjects.hpp"
+#include "loqa/session/slot_json.hpp"
 
 namespace loqa::session {
 
@@ -17,11 +18,7 @@ namespace {
 constexpr std::size_t max_name_bytes = 256;
 constexpr std::string_view nobody_there = "503";  // what NATS answers itself
 
-json to_json(const intent::slot_value& value) {
-    return std::visit([](const auto& held) { return json(held); }, value);
-}
-
-json to_json(const house::changes& what) {
+json changes_json(const house::changes& what) {
     json out = json::array();
     for (const auto& one : what.states) {
         json change{{"id", one.entity_id}};
@@ -79,7 +76,7 @@ result<std::string> intent_handlers::ask(const question& about, const bus::heade
     if (!about.who.area.empty()) request["area"] = about.who.area;
     if (about.confirmed) request["confirmed"] = true;
     if (about.proposed) {
-        request["changes"] = to_json(about.proposed->changes);
+        request["changes"] = changes_json(about.proposed->changes);
         request["speech"] = about.proposed->speech;
     }
     auto token = std::to_string(++asked_);

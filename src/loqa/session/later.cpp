@@ -6,6 +6,7 @@
 #include "loqa/intent/resolve.hpp"
 #include "loqa/protocol/json.hpp"
 #include "loqa/session/phrases.hpp"
+#include "loqa/session/slot_json.hpp"
 #include "loqa/timers/local_time.hpp"
 
 namespace loqa::session {
@@ -17,10 +18,6 @@ namespace {
 // The moment when the clocks here show what was said.
 wall_time moment_of(const intent::spoken_time& at, wall_time now) {
     return timers::from_local(intent::next_occurrence(at, timers::to_local(now)));
-}
-
-json to_json(const intent::slot_value& value) {
-    return std::visit([](const auto& content) { return json(content); }, value);
 }
 
 intent::slot_value value_of(const json& value) {

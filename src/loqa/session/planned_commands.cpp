@@ -89,7 +89,8 @@ std::optional<planned_commands::plan> planned_commands::plan_for(const intent::r
     return plan{
         {.text = fmt::format("{} commands are planned: {}. Which one should I cancel?", all->size(), told(*all)),
          .failed = true,
-         .reason = "ambiguous"},
+         .reason = "ambiguous",
+         .completes = {"forget {} planned commands", "don't {}"}},
         {}};
 }
 

@@ -9,15 +9,16 @@
 
 namespace loqa::session {
 
-ringing::place ringing::begin(const timers::timer& t) {
+ringing::place ringing::own(const timers::timer& t) {
+    return {.target = t.target.empty() ? t.session_id : t.target, .pcm = t.pcm};
+}
+
+ringing::place ringing::begin(const timers::timer& t, const std::optional<place>& elsewhere) {
     auto& r = rings_[t.id];
     r.again.reset();
     ++r.said;
-    const auto own = t.target.empty() ? t.session_id : t.target;
-    if (r.elsewhere && !with_.default_target.empty() && with_.default_target != own)
-        // What the default speaker understands is not known: every one understands this form.
-        return {.target = with_.default_target, .pcm = false, .is_elsewhere = true};
-    return {.target = own, .pcm = t.pcm};
+    r.can_move = elsewhere.has_value();
+    return r.gone && elsewhere ? *elsewhere : own(t);
 }
 
 bool ringing::said(std::int64_t id, bool synthesised, bool heard) {
@@ -34,8 +35,8 @@ bool ringing::said(std::int64_t id, bool synthesised, bool heard) {
         return true;
     }
     // A speaker that is gone is not waited for.
-    const bool moves = !heard && !r.elsewhere && !with_.default_target.empty();
-    if (!heard) r.elsewhere = true;
+    const bool moves = !heard && !r.gone && r.can_move;
+    if (!heard) r.gone = true;
     r.again = clock_.steady() + (moves ? milliseconds(0) : with_.pause);
     return false;
 }

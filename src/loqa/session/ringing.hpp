@@ -1,7 +1,7 @@
 // What rings, and when it does so again.
 //
 // A ring is said, then said again after a pause, until somebody stops it or it was said often enough. Where the speaker
-// that it was set for says nothing of playing it, it goes on at the default one. Holds numbers, not words. Used by the
+// that it was set for says nothing of playing it, it goes on at another one. Holds numbers, not words. Used by the
 // conductor, on its thread.
 #pragma once
 
@@ -21,17 +21,19 @@ public:
     struct options {
         milliseconds pause{10'000};  // from the end of one announcement to the next
         int times = 12;              // after so many nobody is there
-        std::string default_target;
     };
-    ringing(options with, const clock& clock) : with_(std::move(with)), clock_(clock) {}
+    ringing(options with, const clock& clock) : with_(with), clock_(clock) {}
 
     struct place {
         std::string target;
         bool pcm = false;
-        bool is_elsewhere = false;  // not where the timer was set
+        bool operator==(const place&) const = default;
     };
-    // Where `t` is to be said now. Counts as one time.
-    place begin(const timers::timer& t);
+    // Where it was set.
+    static place own(const timers::timer& t);
+    // Where `t` is to be said now: where it was set, or `elsewhere`, if there is such a place, when its own speaker is
+    // gone. Counts as one time.
+    place begin(const timers::timer& t, const std::optional<place>& elsewhere);
 
     // It was said; `heard` when the speaker said that it played, or is one that never does. What could not be
     // `synthesised` counts for nothing. Answers whether that was the last time.
@@ -47,7 +49,8 @@ public:
 private:
     struct ring {
         int said = 0;
-        bool elsewhere = false;
+        bool gone = false;                 // its own speaker did not play it
+        bool can_move = false;             // there was another one when it was begun
         std::optional<steady_time> again;  // none while it is being said
     };
 

@@ -20,11 +20,25 @@ void speakers::played(const protocol::playback_started& what) {
     played_[name] = now;
 }
 
+bool speakers::takes_pcm(const std::string& name) const {
+    const auto found = played_.find(name);
+    return found != played_.end() && clock_.steady() - found->second <= remembered;
+}
+
+std::optional<std::string> speakers::last_but(const std::string& name) const {
+    const std::pair<const std::string, steady_time>* last = nullptr;
+    for (const auto& known : played_)
+        if (known.first != name && takes_pcm(known.first) && (last == nullptr || known.second > last->second))
+            last = &known;
+    if (last == nullptr) return std::nullopt;
+    return last->first;
+}
+
 result<std::size_t> speakers::announce(const std::string& text, const std::string& asked_at) {
     std::map<std::string, protocol::audio_form> all;
     for (const auto& name : configured_) all.emplace(name, protocol::audio_form::json);
     for (const auto& [name, when] : played_)
-        if (clock_.steady() - when <= remembered) all[name] = protocol::audio_form::pcm;
+        if (takes_pcm(name)) all[name] = protocol::audio_form::pcm;
     all.erase(asked_at);
     const auto session = fmt::format("announcement-{}", ++announcements_);
     for (const auto& [name, form] : all) {

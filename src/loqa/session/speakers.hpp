@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,15 @@ public:
 
     // A speaker said that it plays: it is there, and takes PCM.
     void played(const protocol::playback_started& what);
+
+    // It was sent something, and did not say that it plays: it is not counted on until it does.
+    void silent(const std::string& name) { played_.erase(name); }
+
+    // Takes PCM, as far as is known.
+    bool takes_pcm(const std::string& name) const;
+
+    // The one that played last, other than `name`; none is known: nullopt.
+    std::optional<std::string> last_but(const std::string& name) const;
 
     // Says it on every speaker but the one that it was asked at, and how many those are.
     result<std::size_t> announce(const std::string& text, const std::string& asked_at);

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "loqa/base/result.hpp"
 #include "loqa/intent/responses.hpp"
@@ -29,6 +30,8 @@ struct spoken_answer {
     std::string error_key;         // the collection's words for why nothing was done
     std::string announce;          // said by every other speaker; empty: nothing is
     std::optional<protocol::playback_volume> volume;  // how loud the speaker is to be from now on
+    // Of a question that wants words: the commands that they make in the place of "{}", the likelier before.
+    std::vector<std::string> completes;
 };
 
 // The answer to what could not be done because of `e`.

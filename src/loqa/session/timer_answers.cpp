@@ -13,8 +13,8 @@ namespace {
 
 using timers::weekday_set;
 
-constexpr std::array<std::string_view, 7> weekdays = {"sunday",   "monday", "tuesday", "wednesday",
-                                                      "thursday", "friday", "saturday"};
+constexpr std::array<std::string_view, 7> weekday_names = {"sunday",   "monday", "tuesday", "wednesday",
+                                                           "thursday", "friday", "saturday"};
 
 constexpr std::pair<std::string_view, weekday_set> said_days[] = {
     {"every morning", timers::every_day},     {"each morning", timers::every_day},
@@ -25,6 +25,18 @@ constexpr std::pair<std::string_view, weekday_set> said_days[] = {
     {"at weekends", timers::weekend_days},    {"on weekends", timers::weekend_days},
     {"on the weekend", timers::weekend_days}, {"every weekend", timers::weekend_days},
 };
+
+// Days that stand where a name could: "a weekday alarm", "the Monday alarm".
+weekday_set days_named(const std::string& label) {
+    if (label == "daily" || label == "everyday" || label == "recurring" || label == "repeating")
+        return timers::every_day;
+    if (label == "weekday" || label == "weekdays" || label == "work day" || label == "workday")
+        return timers::working_days;
+    if (label == "weekend" || label == "weekends") return timers::weekend_days;
+    const auto day = std::ranges::find(weekday_names, label);
+    if (day == weekday_names.end()) return 0;
+    return timers::only(std::chrono::weekday(static_cast<unsigned>(day - weekday_names.begin())));
+}
 
 // The duration that a sentence gives in up to three slots; nothing when it gives none.
 std::optional<milliseconds> duration_of(const intent::recognized& what, const std::string& prefix) {
@@ -55,7 +67,7 @@ std::string say_days(weekday_set days) {
     std::vector<std::string> names;
     for (unsigned i = 1; i <= 7; ++i)
         if ((days & timers::only(std::chrono::weekday(i % 7))) != 0)
-            names.push_back(capitalised(std::string(weekdays.at(i % 7))));
+            names.push_back(capitalised(std::string(weekday_names.at(i % 7))));
     return "every " + say_list(names);
 }
 
@@ -69,14 +81,24 @@ std::string say_when(std::chrono::local_seconds at, weekday_set days, std::chron
     return fmt::format("{} on {}", time, say_date(calendar(at)));
 }
 
+// "10 minutes" says how long, "10 minute timer" says which.
+std::string length_of(const timers::timer& t) {
+    auto length = say_duration(t.duration);
+    if (length.ends_with('s')) length.pop_back();
+    return length;
+}
+
 // "pasta timer", "10 minute timer", "7 AM alarm".
 std::string name_of(const timers::timer& t) {
     if (!t.label.empty()) return t.label + (t.is_alarm() ? " alarm" : " timer");
     if (t.is_alarm()) return say_time(calendar(*t.local_at)) + " alarm";
-    auto length = say_duration(t.duration);
-    // "10 minutes" says how long, "10 minute timer" says which.
-    if (length.ends_with('s') && length.find(' ') == length.rfind(' ')) length.pop_back();
-    return length + " timer";
+    return length_of(t) + " timer";
+}
+
+// What tells two timers of one name apart: "3 minute pasta timer", "7 AM alarm on weekdays".
+std::string exact_name_of(const timers::timer& t, std::chrono::local_seconds now) {
+    if (!t.is_alarm()) return t.label.empty() ? name_of(t) : length_of(t) + " " + name_of(t);
+    return fmt::format("{} for {}", t.label.empty() ? "alarm" : t.label + " alarm", say_when(*t.local_at, t.days, now));
 }
 
 std::string left_on(const timers::timer& t) {
@@ -112,15 +134,24 @@ spoken_answer not_changed(const error& e) {
     return no_timers(e);
 }
 
-// Which of several was meant is not guessed.
-spoken_answer which_one(const std::vector<timers::timer>& some, std::string_view kind, std::string_view verb) {
+// Which of several was meant is not guessed. `command` is the one to be given to it, with a place for its name.
+spoken_answer which_one(const std::vector<timers::timer>& some, std::string_view kind, std::string_view verb,
+                        std::string_view command, std::chrono::local_seconds now) {
     std::vector<std::string> names;
-    for (const auto& t : some) names.push_back("the " + name_of(t));
+    for (const auto& t : some) {
+        const auto name = name_of(t);
+        const bool is_alone =
+            std::ranges::count_if(some, [&](const timers::timer& other) { return name_of(other) == name; }) == 1;
+        names.push_back("the " + (is_alone ? name : exact_name_of(t, now)));
+    }
     return {.text = fmt::format("There are {}: {}. Which one should I {}?", say_count(some.size(), std::string(kind)),
                                 say_list(names), verb),
             .failed = true,
             .reason = "ambiguous",
-            .error_key = "multiple_timers_matched"};
+            .error_key = "multiple_timers_matched",
+            .completes = {fmt::format(fmt::runtime(command), fmt::format("{{}} {}s", kind)),
+                          fmt::format(fmt::runtime(command), fmt::format("the {{}} {}", kind)),
+                          fmt::format(fmt::runtime(command), fmt::format("the {} for {{}}", kind))}};
 }
 
 // Timers as the collection's templates speak of them.
@@ -172,9 +203,9 @@ std::optional<alarm_time> parse_alarm_time(const std::string& said, std::chrono:
             // "every morning" says which half of the day as well.
             if (phrase.ends_with("morning")) text += " in the morning";
         }
-    for (unsigned i = 0; i < weekdays.size(); ++i) {
+    for (unsigned i = 0; i < weekday_names.size(); ++i) {
         const auto day = timers::only(std::chrono::weekday(i));
-        const std::string name(weekdays.at(i));
+        const std::string name(weekday_names.at(i));
         if (take(text, "every " + name) || take(text, "on " + name + "s") || take(text, name + "s") ||
             ((days != 0) && take(text, "and " + name)))
             days |= day;
@@ -221,7 +252,7 @@ std::optional<timer_answers::plan> timer_answers::plan_for(const intent::recogni
     if (name == "HassIncreaseTimer") return change_time(what, 1);
     if (name == "HassDecreaseTimer") return change_time(what, -1);
     if (name == "LoqaSetAlarm") return set_alarm(what, who);
-    if (name == "LoqaListAlarms") return list_alarms();
+    if (name == "LoqaListAlarms") return list_alarms(what);
     if (name == "LoqaCancelAlarm") return cancel_alarm(what);
     if (name == "LoqaCancelAllAlarms") return cancel_all(what, kind::alarms);
     if (name == "LoqaSnooze") return snooze(what);
@@ -247,11 +278,22 @@ timer_answers::plan timer_answers::start(const intent::recognized& what, const a
 }
 
 timer_answers::plan timer_answers::set_alarm(const intent::recognized& what, const asker& who) const {
-    const auto now = timers::to_local(clock_.wall());
-    const auto wanted = parse_alarm_time(what.text_of("time"), now);
+    const auto now = now_shown();
+    auto wanted = parse_alarm_time(what.text_of("time"), now);
+    auto label = to_lower(trim(what.text_of("name")));
     if (!wanted)
-        return {.words = {.text = "For what time should the alarm be?", .failed = true, .reason = "missing_time"}};
-    const auto label = to_lower(trim(what.text_of("name")));
+        return {.words = {.text = "For what time should the alarm be?",
+                          .failed = true,
+                          .reason = "missing_time",
+                          .completes = {label.empty() ? "set an alarm for {}"
+                                                      : fmt::format("set a {} alarm for {{}}", label)}}};
+    if (const auto days = days_named(label); days != 0) {
+        // "Recurring" says nothing of the days where they are told as well.
+        auto again = *wanted;
+        if (again.days == 0) again = {.at = timers::next_on(days, wanted->at, now), .days = days};
+        wanted = again;
+        label.clear();
+    }
     return {.words = {.text = fmt::format("{} set for {}.", label.empty() ? "Alarm" : capitalised(label + " alarm"),
                                           say_when(wanted->at, wanted->days, now))},
             .act =
@@ -278,28 +320,38 @@ result<std::vector<timers::timer>> timer_answers::meant(const intent::recognized
     if (all->empty())
         return fail(errc::not_found, "{}", of == kind::alarms ? "No alarm is set." : "No timer is running.");
 
-    const auto label = to_lower(trim(what.text_of("name")));
+    auto label = to_lower(trim(what.text_of("name")));
     // A room that was not said is none.
     const auto* room = what.find("area");
     const auto area = room != nullptr && !room->text.empty() ? to_lower(trim(what.text_of("area"))) : std::string();
     const auto length = duration_of(what, "start_");
     std::optional<alarm_time> time;
     if (const auto said = what.text_of("time"); !said.empty()) {
-        time = parse_alarm_time(said, timers::to_local(clock_.wall()));
-        if (!time) return fail(errc::not_found, "There is no such {}.", one);
+        time = parse_alarm_time(said, now_shown());
+        // "The gym alarm": what is no time is a name.
+        if (!time) label = to_lower(trim(said));
     }
+    const auto named = [&](const timers::timer& t) {
+        if (label.empty() || t.label == label) return true;
+        const auto days = of == kind::alarms ? days_named(label) : weekday_set{};
+        if (days == 0) return false;
+        const auto on = timers::only(std::chrono::weekday(std::chrono::floor<std::chrono::days>(*t.local_at)));
+        return t.days == days || (t.days != 0 && (label == "recurring" || label == "repeating")) ||
+               (std::ranges::find(weekday_names, label) != weekday_names.end() &&
+                ((t.days == 0 ? on : t.days) & days) != 0);
+    };
     // "The 9:30 alarm" is the one in the morning or the one in the evening.
     const auto shows = [&](std::chrono::local_seconds at) {
         return (at - time->at) % std::chrono::hours(time->half_day_said ? 24 : 12) == seconds(0);
     };
     std::erase_if(*all, [&](const timers::timer& t) {
-        return (!label.empty() && t.label != label) ||
+        return !named(t) ||
                // "The kitchen timer" was set in the kitchen, or is called so.
                (!area.empty() && t.area != area && t.label != area) || (length && t.duration != *length) ||
-               (time && !shows(*t.local_at));
+               (time && (!shows(*t.local_at) || (time->days != 0 && time->days != t.days)));
     });
     if (all->empty()) return fail(errc::not_found, "There is no such {}.", one);
-    if (const auto place = what.text_of("order"); !place.empty()) {
+    if (const auto place = what.text_of("order"); !place.empty() && place != "all") {
         // As they were set; "the next one" is the next to ring.
         if (place != "next") std::ranges::sort(*all, {}, &timers::timer::id);
         const auto index = place == "last" ? all->size() - 1 : place == "second" ? 1 : place == "third" ? 2 : 0;
@@ -325,16 +377,18 @@ timer_answers::plan timer_answers::status(const intent::recognized& what) const 
     return {.words = {.text = text, .values = {{"slots.timers", described(*some)}}}};
 }
 
-timer_answers::plan timer_answers::list_alarms() const {
-    const auto some = meant({}, kind::alarms);
+timer_answers::plan timer_answers::list_alarms(const intent::recognized& what) const {
+    const auto some = meant(what, kind::alarms);
     if (!some) return {.words = no_timers(some.error())};
-    const auto now = timers::to_local(clock_.wall());
+    const auto now = now_shown();
     std::vector<std::string> times;
     for (const auto& t : *some) {
         auto when = say_when(*t.local_at, t.days, now);
         if (t.ringing()) when = "one that is ringing";
         times.push_back(t.label.empty() ? when : fmt::format("{} ({})", when, t.label));
     }
+    if (const auto place = what.text_of("order"); !place.empty())
+        return {.words = {.text = fmt::format("The {} alarm is for {}.", place, times.front())}};
     return {.words = {.text = some->size() == 1 ? fmt::format("There is an alarm for {}.", times.front())
                                                 : fmt::format("There are {}: {}.", say_count(times.size(), "alarm"),
                                                               say_list(times))}};
@@ -343,7 +397,7 @@ timer_answers::plan timer_answers::list_alarms() const {
 timer_answers::plan timer_answers::cancel(const intent::recognized& what) const {
     const auto some = meant(what, kind::timers);
     if (!some) return {.words = no_timers(some.error())};
-    if (some->size() > 1) return {.words = which_one(*some, "timer", "cancel")};
+    if (some->size() > 1) return {.words = which_one(*some, "timer", "cancel", "cancel {}", now_shown())};
     return make_sure(some->front(), fmt::format("{} cancelled.", capitalised(name_of(some->front()))),
                      [](auto& service, auto id) { return service.cancel(id); });
 }
@@ -357,7 +411,7 @@ timer_answers::plan timer_answers::cancel_alarm(const intent::recognized& what) 
         return {.words = {.stop_speaking = true},
                 .act = [this, id = rings->id] { return timers_.acknowledge(id); },
                 .apologise = no_timers};
-    if (some->size() > 1) return {.words = which_one(*some, "alarm", "cancel")};
+    if (some->size() > 1) return {.words = which_one(*some, "alarm", "cancel", "cancel {}", now_shown())};
     return make_sure(some->front(), fmt::format("{} cancelled.", capitalised(name_of(some->front()))),
                      [](auto& service, auto id) { return service.cancel(id); });
 }
@@ -379,13 +433,30 @@ timer_answers::plan timer_answers::cancel_all(const intent::recognized& what, ki
             .apologise = no_timers};
 }
 
+timer_answers::plan timer_answers::all_of(
+    const std::vector<timers::timer>& some, std::string_view done,
+    std::function<result<timers::timer>(timers::timer_service&, std::int64_t)> act) const {
+    std::vector<std::int64_t> ids;
+    for (const auto& t : some) ids.push_back(t.id);
+    return {.words = {.text = fmt::format("{} {}.", say_count(ids.size(), "timer"), done)},
+            .act = [this, ids = std::move(ids), act = std::move(act)]() -> result<void> {
+                for (const auto id : ids)
+                    if (auto each = act(timers_, id); !each && each.error().code != errc::not_found)
+                        return fail(std::move(each));
+                return {};
+            },
+            .apologise = not_changed};
+}
+
 timer_answers::plan timer_answers::pause(const intent::recognized& what) const {
     auto some = meant(what, kind::timers);
     if (!some) return {.words = no_timers(some.error())};
     // One that stands still already is hardly meant, unless it is the only one.
     if (some->size() > 1) std::erase_if(*some, [](const auto& t) { return t.state != timers::timer_state::running; });
     if (some->empty()) return {.words = {.text = "No timer is running."}};
-    if (some->size() > 1) return {.words = which_one(*some, "timer", "pause")};
+    if (what.text_of("order") == "all" && some->size() > 1)
+        return all_of(*some, "paused", [](auto& service, auto id) { return service.pause(id); });
+    if (some->size() > 1) return {.words = which_one(*some, "timer", "pause", "pause {}", now_shown())};
     const auto& one = some->front();
     if (one.state == timers::timer_state::paused)
         return {.words = {.text = fmt::format("The {} is paused already.", name_of(one))}};
@@ -399,7 +470,9 @@ timer_answers::plan timer_answers::resume(const intent::recognized& what) const 
     if (!some) return {.words = no_timers(some.error())};
     std::erase_if(*some, [](const auto& t) { return t.state != timers::timer_state::paused; });
     if (some->empty()) return {.words = {.text = "No timer is paused."}};
-    if (some->size() > 1) return {.words = which_one(*some, "timer", "resume")};
+    if (what.text_of("order") == "all" && some->size() > 1)
+        return all_of(*some, "go on", [](auto& service, auto id) { return service.resume(id); });
+    if (some->size() > 1) return {.words = which_one(*some, "timer", "resume", "resume {}", now_shown())};
     const auto& one = some->front();
     return make_sure(one, fmt::format("{} goes on, {} left.", capitalised(name_of(one)), say_duration(one.remaining)),
                      [](auto& service, auto id) { return service.resume(id); });
@@ -413,7 +486,11 @@ timer_answers::plan timer_answers::change_time(const intent::recognized& what, i
     // "Add five minutes", while one rings, is said to that one.
     if (const auto rings = std::ranges::find_if(*some, &timers::timer::ringing); rings != some->end() && sign > 0)
         some = std::vector{*rings};
-    if (some->size() > 1) return {.words = which_one(*some, "timer", sign > 0 ? "add to" : "shorten")};
+    if (some->size() > 1) {
+        const auto command =
+            fmt::format("{} {} {} {{}}", sign > 0 ? "add" : "take", say_duration(*by), sign > 0 ? "to" : "off");
+        return {.words = which_one(*some, "timer", sign > 0 ? "add to" : "shorten", command, now_shown())};
+    }
     const auto& one = some->front();
     const auto left = (one.ringing() ? milliseconds(0) : one.remaining) + sign * *by;
     if (left < timers::shortest)

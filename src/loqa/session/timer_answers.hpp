@@ -40,7 +40,7 @@ private:
     plan start(const intent::recognized& what, const asker& who) const;
     plan set_alarm(const intent::recognized& what, const asker& who) const;
     plan status(const intent::recognized& what) const;
-    plan list_alarms() const;
+    plan list_alarms(const intent::recognized& what) const;
     plan cancel(const intent::recognized& what) const;
     plan cancel_alarm(const intent::recognized& what) const;
     plan cancel_all(const intent::recognized& what, kind of) const;
@@ -52,6 +52,10 @@ private:
     result<std::vector<timers::timer>> meant(const intent::recognized& what, kind of) const;
     plan make_sure(const timers::timer& of, std::string text,
                    std::function<result<timers::timer>(timers::timer_service&, std::int64_t)> act) const;
+
+    plan all_of(const std::vector<timers::timer>& some, std::string_view done,
+                std::function<result<timers::timer>(timers::timer_service&, std::int64_t)> act) const;
+    std::chrono::local_seconds now_shown() const { return timers::to_local(clock_.wall()); }
 
     const clock& clock_;
     timers::timer_service& timers_;

@@ -38,6 +38,8 @@ struct decoder::job {
     std::int64_t mark = 0;
     steady_time asked;
     bool running = false;
+    bool superseded = false;     // what runs is not wanted any more
+    milliseconds interrupted{};  // since the last outcome
     bool forgotten = false;
 };
 
@@ -74,6 +76,11 @@ void decoder::submit(std::uint64_t utterance, std::vector<float> samples, readin
             entry->urgency = 0;
         }
         entry->wanted = std::max(what, entry->wanted.value_or(what));
+        // What is read without these samples is not the last word any more.
+        if (entry->running && what != reading::partial) {
+            entry->superseded = true;
+            entry->input->interrupt();
+        }
         entry->urgency = std::max(entry->urgency, static_cast<int>(what));
         entry->mark = mark;
     }
@@ -101,15 +108,24 @@ void decoder::forget(std::uint64_t utterance) {
     if (found == jobs_.end()) return;
     if (found->second->running) {
         found->second->forgotten = true;
+        found->second->input->interrupt();
     } else {
         jobs_.erase(found);
     }
 }
 
+bool decoder::is_idle() const {
+    return !reading_ && std::ranges::none_of(jobs_, [](const auto& each) { return each.second->wanted.has_value(); });
+}
+
+bool decoder::idle() const {
+    std::lock_guard lock(mutex_);
+    return is_idle();
+}
+
 bool decoder::spare() const {
     std::lock_guard lock(mutex_);
-    return !reading_ && clock_.steady() >= next_partial_ &&
-           std::ranges::none_of(jobs_, [](const auto& each) { return each.second->wanted.has_value(); });
+    return is_idle() && clock_.steady() >= next_partial_;
 }
 
 std::size_t decoder::waiting() const {
@@ -144,11 +160,11 @@ void decoder::run() {
         const auto samples = std::exchange(next->samples, {});
         outcome made{next->utterance, *next->wanted, next->mark, hypothesis{}, next->asked, {}, {}};
         next->wanted.reset();
+        if (!next->input) next->input = engine_.start();
         next->running = reading_ = true;
         lock.unlock();
 
         made.began = clock_.steady();
-        if (!next->input) next->input = engine_.start();
         // Samples beyond what the engine takes are left out: what was said before them is still worth reading.
         const auto accepted = next->input->accept(samples);
         if (!accepted && accepted.error().code != errc::too_long) {
@@ -170,7 +186,12 @@ void decoder::run() {
             next_partial_ =
                 made.ended + std::chrono::duration_cast<steady_time::duration>(took * (1 / options_.partial_share - 1));
         }
-        const bool wanted = !next->forgotten;
+        const bool superseded = std::exchange(next->superseded, false);
+        const bool wanted = !next->forgotten && !superseded;
+        if (superseded)
+            next->interrupted += std::chrono::duration_cast<milliseconds>(made.ended - made.began);
+        else
+            made.interrupted = std::exchange(next->interrupted, {});
         if (made.what == reading::final || next->forgotten) jobs_.erase(made.utterance);
         lock.unlock();
         if (wanted) deliver_(std::move(made));

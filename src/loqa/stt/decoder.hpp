@@ -39,6 +39,7 @@ struct outcome {
     result<hypothesis> heard;
     steady_time asked, began, ended;
     phrase form = phrase::unknown;  // of what was heard
+    milliseconds interrupted{};     // spent on readings before it that were interrupted
 };
 
 // How much of a command a reading is, by its words and by how they were found.
@@ -63,7 +64,8 @@ public:
     // Waits for the reading that is being made; those that wait are lost.
     ~decoder();
 
-    // `mark` comes back with the outcome. After reading::final the utterance is forgotten.
+    // `mark` comes back with the outcome. After reading::final the utterance is forgotten. Anything but a partial makes
+    // an end of the reading of the utterance that is being made, which has less of it: there is no outcome of that.
     void submit(std::uint64_t utterance, std::vector<float> samples, reading what, std::int64_t mark);
 
     // Calls `alive` on the decoder's thread, after the reading that is being made.
@@ -75,7 +77,10 @@ public:
     // Nothing more is wanted; an outcome may still come when the reading is being made right now.
     void forget(std::uint64_t utterance);
 
-    // Whether there is time for a reading::partial now: nothing is being read or waits, and they had not their share.
+    // Nothing is being read or waits.
+    bool idle() const;
+
+    // Whether there is time for a reading::partial now: it is idle, and they had not their share.
     bool spare() const;
 
     std::size_t waiting() const;
@@ -84,6 +89,7 @@ private:
     struct job;
 
     void run();
+    bool is_idle() const;
     job* most_urgent();
 
     recognizer& engine_;

@@ -49,20 +49,29 @@ void echoes::played(const bus::message& m, auto&& then) {
 }
 
 void echoes::started(const bus::message& m, steady_time now) {
-    played<protocol::playback_started>(m, [&](audio::echo& sound, auto generation) { sound.plays(generation, now); });
+    played<protocol::playback_started>(
+        m, [&](audio::echo_canceller& sound, auto generation) { sound.plays(generation, now); });
 }
 
 void echoes::stopped(const bus::message& m, steady_time now) {
-    played<protocol::playback_stopped>(m, [&](audio::echo& sound, auto generation) { sound.stops(generation, now); });
+    played<protocol::playback_stopped>(
+        m, [&](audio::echo_canceller& sound, auto generation) { sound.stops(generation, now); });
 }
 
-bool echoes::hears(const std::string& session_id, audio::vad_frame frame, steady_time now) {
+bool echoes::take_out(const std::string& session_id, std::span<float, audio::vad_frame_samples> frame,
+                      steady_time now) {
     std::lock_guard lock(mutex_);
     const auto found = sessions_.find(session_id);
     if (found == sessions_.end()) return false;
-    if (!found->second.sound.over(now)) return found->second.sound.hears(frame, now);
+    if (!found->second.sound.over(now)) return found->second.sound.take_out(frame, now);
     sessions_.erase(found);
     return false;
+}
+
+bool echoes::may_be_heard(const std::string& session_id, steady_time now) const {
+    std::lock_guard lock(mutex_);
+    const auto found = sessions_.find(session_id);
+    return found != sessions_.end() && found->second.sound.may_be_heard(now);
 }
 
 }  // namespace loqa::stt

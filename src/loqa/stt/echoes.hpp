@@ -9,9 +9,10 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 
-#include "loqa/audio/echo.hpp"
+#include "loqa/audio/echo_canceller.hpp"
 #include "loqa/audio/resample.hpp"
 #include "loqa/audio/vad.hpp"
 #include "loqa/base/clock.hpp"
@@ -28,20 +29,23 @@ public:
     void started(const bus::message& m, steady_time now);
     void stopped(const bus::message& m, steady_time now);
 
-    // True when the frame, which came `now`, is Loqa's own voice alone.
-    bool hears(const std::string& session_id, audio::vad_frame frame, steady_time now);
+    // Takes Loqa's own voice out of the frame, which came `now`. True when nobody else was in it.
+    bool take_out(const std::string& session_id, std::span<float, audio::vad_frame_samples> frame, steady_time now);
+
+    // Whether anything of it may be heard `now`.
+    bool may_be_heard(const std::string& session_id, steady_time now) const;
 
 private:
     template <class Said>  // what a speaker says of what it plays
     void played(const bus::message& m, auto&& then);
 
     struct speaking {
-        audio::echo sound;
+        audio::echo_canceller sound;
         std::uint64_t generation = 0;
         std::optional<audio::resampler> to_rate;
     };
 
-    std::mutex mutex_;
+    mutable std::mutex mutex_;
     std::map<std::string, speaking> sessions_;
 };
 

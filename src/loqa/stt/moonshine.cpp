@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <utility>
@@ -71,16 +72,17 @@ public:
         // What was read while somebody spoke is listened to again when they are silent.
         if (read_ == samples_.size()) return hypothesis{text_};
 
+        interrupted_ = false;
         auto heard = with_.model->hear(prepare());
         if (!heard) return fail(std::move(heard));
-        heard_ = std::move(*heard);
-        return write();
+        spelling_ = with_.model->spell(std::move(*heard), interrupted_);
+        return write(*spelling_);
     }
 
     result<hypothesis> listen_again(hypothesis last, const std::shared_ptr<expectation>& for_what) override {
-        if (heard_.shape.empty() || last.text.empty()) return last;
-        const auto model = with_.model->spell(heard_);
-        auto said = with_.again.listen({last.text, score_}, *model, for_what);
+        if (!spelling_ || last.text.empty()) return last;
+        spelling_->keep(0);
+        auto said = with_.again.listen({last.text, score_}, *spelling_, for_what);
         if (!said) return fail(std::move(said));
         if (!*said) return last;
         last.begins = (*said)->begins;
@@ -93,23 +95,40 @@ public:
 
     result<hypothesis> finish() override { return read(); }
 
+    void interrupt() override { interrupted_ = true; }
+
 private:
-    // Always the most probable token, until the model says that it is the end.
-    result<hypothesis> write() {
-        const auto model = with_.model->spell(heard_);
+    // Always the most probable token, until the model says that it is the end. The beginning is most often that of the
+    // last reading: it is tried at once.
+    result<hypothesis> write(moonshine_model::text& model) {
         const auto most = tokens_always + tokens_a_second * samples_.size() / audio::speech_rate_hz;
-        std::vector<token> tokens;
-        score_ = 0;
-        for (token last = moonshine_model::begin; tokens.size() < most; tokens.push_back(last)) {
-            const std::array one{branch{0, last}};
-            const auto scores = model->next(one);
-            if (!scores) return fail(scores);
-            const auto best = std::ranges::max_element(*scores);
-            score_ += *best;
-            last = static_cast<token>(best - scores->begin());
-            if (last == moonshine_model::end) break;
+        std::vector<token> tried{moonshine_model::begin};
+        tried.insert(tried.end(), tokens_.begin(), tokens_.begin() + std::min(tokens_.size(), most - 1));
+        auto scores = model.follow(tried);
+        if (!scores) return fail(std::move(scores));
+        std::vector<token> written;
+        double score = 0;
+        std::size_t row = 0;  // of the scores
+        for (bool trying = true;;) {
+            const auto likely = std::span(*scores).subspan(row * model.vocabulary(), model.vocabulary());
+            const auto best = std::ranges::max_element(likely);
+            score += *best;
+            const auto next = static_cast<token>(best - likely.begin());
+            if (next == moonshine_model::end) break;
+            written.push_back(next);
+            if (written.size() == most) break;
+            if (trying && row + 1 < tried.size() && tried[row + 1] == next) {
+                ++row;
+                continue;
+            }
+            if (std::exchange(trying, false)) model.keep(row + 1);
+            row = 0;
+            scores = model.next(std::array{branch{0, next}});
+            if (!scores) return fail(std::move(scores));
         }
-        text_ = usual_words(with_.tokens->text(tokens));
+        tokens_ = std::move(written);
+        score_ = score;
+        text_ = usual_words(with_.tokens->text(tokens_));
         read_ = samples_.size();
         return hypothesis{text_};
     }
@@ -129,10 +148,12 @@ private:
 
     engine& with_;
     std::vector<float> samples_;
-    onnx::tensor heard_;  // of the last reading
+    std::unique_ptr<moonshine_model::text> spelling_;  // of the last reading
     std::string text_;
-    double score_ = 0;      // the logarithm of its probability
-    std::size_t read_ = 0;  // samples
+    std::vector<token> tokens_;  // of the text
+    double score_ = 0;           // the logarithm of its probability
+    std::size_t read_ = 0;       // samples
+    std::atomic<bool> interrupted_ = false;
 };
 
 class moonshine final : public recognizer {

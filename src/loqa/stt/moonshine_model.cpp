@@ -84,73 +84,94 @@ result<onnx::tensor> moonshine_model::hear(std::vector<float> samples) {
 
 // The decoder remembers what it made of the sound and of the tokens before, so that each step costs one token. What it
 // made of the sound is the same for all texts, and given to it once for all of them.
-class moonshine_model::text final : public spelling {
-public:
-    text(moonshine_model& model, onnx::tensor heard) : model_(model), inputs_(model.decoder_->inputs().size()) {
-        const auto width = heard.shape.at(2);
-        const auto& at = model_.at_;
-        // The graph takes every 384th of it, one for each sample of sound. All of the sound counts: a single one is
-        // spread over it, whatever its length.
-        if (at.mask) inputs_[*at.mask] = {{1, 1}, std::vector<std::int64_t>{1}};
-        inputs_[at.heard] = std::move(heard);
-        inputs_[at.cached] = {{1}, std::vector<std::uint8_t>{0}};
-        for (const auto* all : {&at.spoken, &at.written})
-            for (const auto& each : *all) inputs_[each.in] = {{1, heads, 0, width / heads}, std::vector<float>{}};
+moonshine_model::text::text(moonshine_model& model, onnx::tensor heard, const std::atomic<bool>& interrupted)
+    : model_(model), interrupted_(interrupted), inputs_(model.decoder_->inputs().size()) {
+    const auto width = heard.shape.at(2);
+    const auto& at = model_.at_;
+    // The graph takes every 384th of it, one for each sample of sound. All of the sound counts: a single one is
+    // spread over it, whatever its length.
+    if (at.mask) inputs_[*at.mask] = {{1, 1}, std::vector<std::int64_t>{1}};
+    inputs_[at.heard] = std::move(heard);
+    inputs_[at.cached] = {{1}, std::vector<std::uint8_t>{0}};
+    for (const auto* all : {&at.spoken, &at.written})
+        for (const auto& each : *all) inputs_[each.in] = {{1, heads, 0, width / heads}, std::vector<float>{}};
+}
+
+namespace {
+
+// The memory of each text is that of the one it goes on from.
+void arrange(onnx::tensor& memory, std::span<const branch> texts) {
+    auto& all = std::get<std::vector<float>>(memory.values);
+    const auto before = static_cast<std::size_t>(memory.shape[0]);
+    const auto size = all.size() / before;
+    bool same = texts.size() == before;
+    for (std::size_t i = 0; i < texts.size() && same; ++i) same = texts[i].of == i;
+    if (same) return;
+    std::vector<float> arranged;
+    arranged.reserve(size * texts.size());
+    for (const branch& each : texts) {
+        const auto from = all.begin() + static_cast<std::ptrdiff_t>(each.of * size);
+        arranged.insert(arranged.end(), from, from + static_cast<std::ptrdiff_t>(size));
     }
+    all = std::move(arranged);
+    memory.shape[0] = static_cast<std::int64_t>(texts.size());
+}
 
-    result<std::vector<float>> next(std::span<const branch> texts) override {
-        const auto& at = model_.at_;
-        const auto rows = static_cast<std::int64_t>(texts.size());
-        std::vector<std::int64_t> ids;
-        for (const branch& each : texts) ids.push_back(each.next);
-        inputs_[at.ids] = {{rows, 1}, std::move(ids)};
-        if (begun_)
-            for (const auto& each : at.written) arrange(inputs_[each.in], texts);
-        auto outputs = model_.decoder_->run(inputs_);
-        if (!outputs) return fail(std::move(outputs));
-        for (const auto& each : at.written) inputs_[each.in] = std::move((*outputs)[each.out]);
-        if (!std::exchange(begun_, true)) {
-            for (const auto& each : at.spoken) inputs_[each.in] = std::move((*outputs)[each.out]);
-            inputs_[at.cached] = {{1}, std::vector<std::uint8_t>{1}};
-        }
-        auto* logits = std::get_if<std::vector<float>>(&outputs->front().values);
-        if (logits == nullptr || logits->empty() || logits->size() % texts.size() != 0)
-            return fail(errc::engine_failed, "the speech engine gave no text");
-        vocabulary_ = logits->size() / texts.size();
-        for (std::size_t row = 0; row < texts.size(); ++row)
-            normalise(std::span(*logits).subspan(row * vocabulary_, vocabulary_));
-        return std::move(*logits);
-    }
+}  // namespace
 
-    std::size_t vocabulary() const override { return vocabulary_; }
+result<std::vector<float>> moonshine_model::text::next(std::span<const branch> texts) {
+    std::vector<std::int64_t> ids;
+    for (const branch& each : texts) ids.push_back(each.next);
+    if (begun_)
+        for (const auto& each : model_.at_.written) arrange(inputs_[each.in], texts);
+    return run({{static_cast<std::int64_t>(ids.size()), 1}, ids});
+}
 
-private:
-    // The memory of each text is that of the one it goes on from.
-    static void arrange(onnx::tensor& memory, std::span<const branch> texts) {
+result<std::vector<float>> moonshine_model::text::follow(std::span<const token> tokens) {
+    const std::vector<std::int64_t> ids(tokens.begin(), tokens.end());
+    return run({{1, static_cast<std::int64_t>(ids.size())}, ids});
+}
+
+void moonshine_model::text::keep(std::size_t count) {
+    for (const auto& each : model_.at_.written) {
+        // [text, head, token, number]
+        auto& memory = inputs_[each.in];
         auto& all = std::get<std::vector<float>>(memory.values);
-        const auto before = static_cast<std::size_t>(memory.shape[0]);
-        const auto size = all.size() / before;
-        bool same = texts.size() == before;
-        for (std::size_t i = 0; i < texts.size() && same; ++i) same = texts[i].of == i;
-        if (same) return;
-        std::vector<float> arranged;
-        arranged.reserve(size * texts.size());
-        for (const branch& each : texts) {
-            const auto from = all.begin() + static_cast<std::ptrdiff_t>(each.of * size);
-            arranged.insert(arranged.end(), from, from + static_cast<std::ptrdiff_t>(size));
-        }
-        all = std::move(arranged);
-        memory.shape[0] = static_cast<std::int64_t>(texts.size());
+        const auto rows = static_cast<std::size_t>(memory.shape[0] * memory.shape[1]);
+        const auto width = static_cast<std::size_t>(memory.shape[3]);
+        const auto size = static_cast<std::size_t>(memory.shape[2]) * width, kept = count * width;
+        for (std::size_t row = 1; row < rows; ++row)
+            std::copy_n(all.begin() + static_cast<std::ptrdiff_t>(row * size), kept,
+                        all.begin() + static_cast<std::ptrdiff_t>(row * kept));
+        all.resize(rows * kept);
+        memory.shape[2] = static_cast<std::int64_t>(count);
     }
+}
 
-    moonshine_model& model_;
-    std::vector<onnx::tensor> inputs_;
-    bool begun_ = false;
-    std::size_t vocabulary_ = 0;
-};
+// One row of numbers for each of the ids.
+result<std::vector<float>> moonshine_model::text::run(onnx::tensor ids) {
+    if (interrupted_) return fail(errc::cancelled, "the reading was interrupted");
+    const auto& at = model_.at_;
+    const auto rows = static_cast<std::size_t>(ids.shape[0] * ids.shape[1]);
+    inputs_[at.ids] = std::move(ids);
+    auto outputs = model_.decoder_->run(inputs_);
+    if (!outputs) return fail(std::move(outputs));
+    for (const auto& each : at.written) inputs_[each.in] = std::move((*outputs)[each.out]);
+    if (!std::exchange(begun_, true)) {
+        for (const auto& each : at.spoken) inputs_[each.in] = std::move((*outputs)[each.out]);
+        inputs_[at.cached] = {{1}, std::vector<std::uint8_t>{1}};
+    }
+    auto* logits = std::get_if<std::vector<float>>(&outputs->front().values);
+    if (logits == nullptr || logits->empty() || logits->size() % rows != 0)
+        return fail(errc::engine_failed, "the speech engine gave no text");
+    vocabulary_ = logits->size() / rows;
+    for (std::size_t row = 0; row < rows; ++row) normalise(std::span(*logits).subspan(row * vocabulary_, vocabulary_));
+    return std::move(*logits);
+}
 
-std::unique_ptr<spelling> moonshine_model::spell(onnx::tensor heard) {
-    return std::make_unique<text>(*this, std::move(heard));
+std::unique_ptr<moonshine_model::text> moonshine_model::spell(onnx::tensor heard,
+                                                              const std::atomic<bool>& interrupted) {
+    return std::make_unique<text>(*this, std::move(heard), interrupted);
 }
 
 }  // namespace loqa::stt

@@ -31,7 +31,9 @@ bool repeats_a_phrase(const std::vector<std::string>& words) {
 bool plausible(std::string_view text, milliseconds speech) {
     if (text.size() > letters_always + letters_per_second * static_cast<std::size_t>(speech.count()) / 1000)
         return false;
-    const auto words = split(without_punctuation(text), ' ');
+    auto plain = without_punctuation(text);
+    std::ranges::replace(plain, '-', ' ');  // "flip-flip-flip-flip" is a word over and over as well
+    const auto words = split(plain, ' ');
     std::string last;
     int times = 0;
     for (const auto& word : words) {

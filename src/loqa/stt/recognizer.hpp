@@ -44,6 +44,10 @@ public:
     // The reading of the whole utterance.
     virtual result<hypothesis> finish() = 0;
 
+    // From any thread: a read() or listen_again() that is under way is not waited for any more and may end at once,
+    // with errc::cancelled. What was accepted stays. Says nothing to later ones; engines that cannot stop go on.
+    virtual void interrupt() {}
+
     // The last reading, if one of the sentences that are expected is not what was said after all. Engines that cannot
     // listen for something leave it as it is.
     virtual result<hypothesis> listen_again(hypothesis last, const std::shared_ptr<expectation>&) { return last; }

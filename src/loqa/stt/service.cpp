@@ -413,8 +413,12 @@ private:
     void hurry(std::uint64_t utterance) override { decoder_.hurry(utterance); }
     void forget(std::uint64_t utterance) override { decoder_.forget(utterance); }
     bool spare() const override { return decoder_.spare(); }
-    bool is_echo(const std::string& session_id, audio::vad_frame frame, steady_time now) override {
-        return echoes_.hears(session_id, frame, now);
+    bool idle() const override { return decoder_.idle(); }
+    bool take_out_echo(const std::string& session_id, audio_frame frame, steady_time now) override {
+        return echoes_.take_out(session_id, frame, now);
+    }
+    bool may_hear_itself(const std::string& session_id, steady_time now) const override {
+        return echoes_.may_be_heard(session_id, now);
     }
 
     void on_started(const utterance& of) override {
@@ -434,10 +438,12 @@ private:
         auto turn = of.turn;
         const auto age = with_.clock.steady() - of.speech_ended;
         turn.age = age;
-        auto payload = encode(transcript_of(of, heard, false, to_string(of.reason)));
+        const auto payload = encode(transcript_of(of, heard, false, to_string(of.reason)));
+        // Noted first: who answers may say so before publishing has returned, and a turn somebody has must not be told
+        // to another as unknown.
+        handover_.told({of.session_id, payload, turn, of.speech_ended}, with_.clock.steady());
         send(subject::stt_final, payload, turn);
         if (!heard.text.empty()) keep(of);
-        handover_.told({of.session_id, std::move(payload), turn, of.speech_ended}, with_.clock.steady());
 
         finals_.at(static_cast<std::size_t>(of.reason))->add();
         if (of.reason == end_reason::speech_end) {
@@ -454,8 +460,9 @@ private:
         if (of.read && heard.text.empty() && !of.read->heard->text.empty()) implausible_.add();
         if (!heard.heard.empty()) heard_again_.add();
         trace(of, nullptr);
-        with_.log.debug("session {}: \"{}\" ({}, {:.0f} ms after the end of speech)", of.session_id, heard.text,
-                        to_string(of.reason), to_ms(age));
+        // What was said may be private; how it went is not.
+        with_.log.debug("session {}: {} bytes of text ({}, {:.0f} ms after the end of speech)", of.session_id,
+                        heard.text.size(), to_string(of.reason), to_ms(age));
     }
 
     // What is private is not even told.

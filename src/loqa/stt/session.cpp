@@ -30,6 +30,23 @@ constexpr std::int64_t agreed_frames = 2;
 constexpr std::int64_t settling_frames = 3;
 constexpr std::int64_t settled_frames = 10;
 
+// So many frames of a quieter voice after an utterance that began over somebody, and what was said before it is read by
+// itself.
+constexpr std::int64_t quieter_frames = 6;
+
+// So many frames since the person spoke, and it is somebody else, if they were heard before and what was said is a
+// command that nothing can follow, or one that makes no sense with what was heard since. If it is, but nobody was heard
+// before, or it is in doubt, they have to be heard for longer: the person may think, and go on. Whatever was said: so
+// many frames of their voice.
+constexpr std::int64_t somebody_else_frames = 12;
+constexpr std::int64_t somebody_new_frames = 28;
+constexpr std::int64_t somebody_new_voice_frames = 16;
+constexpr std::int64_t somebody_else_for_long_frames = 47;
+
+// The end of a word is quieter than the word, and so is its beginning.
+constexpr std::int64_t word_end_frames = 3;
+constexpr std::int64_t word_begin_frames = 6;
+
 // So many frames of Loqa's own voice in a row, and nobody speaks over it any more.
 constexpr int echo_frames = 6;
 
@@ -71,6 +88,7 @@ void session::hear(const frame& what) {
         if (auto heard = listen(what); !heard) {
             broken_ = true;
             if (!now_) begin(what.arrived);
+            drop_shorter();
             auto lost = std::move(now_->what);
             now_.reset();
             host_.forget(lost.number);
@@ -106,6 +124,7 @@ void session::open_stream() {
     pending_.clear();
     preroll_.clear();
     endpoint_.reset();
+    foreground_.end();
     detector_->reset();
 }
 
@@ -121,22 +140,28 @@ result<void> session::listen(const frame& what) {
     std::size_t at = 0;
     result<void> done;
     for (; done && at + audio::vad_frame_samples <= pending_.size(); at += audio::vad_frame_samples) {
-        done = step(audio::vad_frame(pending_.data() + at, audio::vad_frame_samples), what.arrived);
+        done = step(audio_frame(pending_.data() + at, audio::vad_frame_samples), what.arrived);
     }
     pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(at));
     return done;
 }
 
-result<void> session::step(audio::vad_frame samples, steady_time arrived) {
+result<void> session::step(audio_frame samples, steady_time arrived) {
+    const bool own = host_.take_out_echo(id_, samples, arrived);
+    set_onset(host_.may_hear_itself(id_, arrived));
     auto score = detector_->score(samples);
     if (!score) return fail(score);
     // One's own voice is nobody's. Who speaks over it is not taken for it between two words.
-    echoed_ = host_.is_echo(id_, samples, arrived) ? echoed_ + 1 : 0;
+    echoed_ = own ? echoed_ + 1 : 0;
     if (echoed_ > (now_ ? echo_frames : 0) && *score) *score = 0.0F;
+
+    // Neither is that of somebody far off.
+    foreground_.push(samples, score->value_or(0.0F));
+    if ((foreground_.far() || foreground_.known_to_be_far()) && *score) *score = 0.0F;
 
     auto& kept = now_ ? now_->unsent : preroll_;
     kept.insert(kept.end(), samples.begin(), samples.end());
-    if (now_ && options_.keep_sound) now_->what.sound.insert(now_->what.sound.end(), samples.begin(), samples.end());
+    if (now_) now_->what.sound.insert(now_->what.sound.end(), samples.begin(), samples.end());
     if (!now_) {
         // The onset is noticed a little after it: that much more is kept.
         const auto most = samples_of(options_.preroll + options_.endpoint.onset);
@@ -148,6 +173,7 @@ result<void> session::step(audio::vad_frame samples, steady_time arrived) {
     const bool begun = now_.has_value();
     if (begun) {
         loud = loudness_.push(samples);
+        if (foreground_.far()) loud = false;
         now_->resumes = loud.value_or(false);
         endpoint_.set_silence(patience_now());
         now_->what.waited_for = patience_now();
@@ -172,13 +198,22 @@ result<void> session::step(audio::vad_frame samples, steady_time arrived) {
     const bool fades = now_->loud && loud.has_value() && !*loud;
     now_->loud = loud.value_or(talking);
     if (now_->loud) now_->loud_end = endpoint_.frames();
+    if (foreground_.far()) now_->loud_end = std::min(now_->loud_end, endpoint_.frames() - foreground_.since_near());
     if (talking && heard_end() == endpoint_.frames()) now_->what.speech_ended = arrived;
     if (is_noise()) return {};
+    if (const auto* said = said_before_quieter_voice(); said != nullptr && somebody_else_goes_on(*said)) {
+        end_before_quieter_voice(*said, arrived);
+        return {};
+    }
     const bool first_look = (fades || event == audio::endpoint_event::paused) && !covers(now_->asked_mark);
-    if (first_look || (!talking && !now_->reading && worth_another_look())) {
+    // Where speech is clear, the loudness knows of a silence before the detector does.
+    const bool silent = now_->clear ? !now_->loud : !talking;
+    if (first_look || (silent && !now_->reading && worth_another_look())) {
         ask(reading::ahead);
+    } else if (!now_->reading && worth_reading_without()) {
+        read_without_quieter_voice();
     } else if (talking && options_.partial_every.count() > 0 && !now_->reading &&
-               endpoint_.frames() - now_->asked_mark >= frames_of(options_.partial_every) && host_.spare()) {
+               surely_said() - now_->asked_mark >= frames_of(options_.partial_every) && host_.spare()) {
         ask(reading::partial);
     }
     return {};
@@ -187,6 +222,11 @@ result<void> session::step(audio::vad_frame samples, steady_time arrived) {
 namespace {
 
 bool is_command(const outcome& read) { return read.form == phrase::complete || read.form == phrase::growable; }
+
+// Or one to ask about.
+bool is_likely(const outcome& read) { return is_command(read) || (read.heard->doubtful && read.form != phrase::open); }
+
+auto words_in(const std::string& text) { return std::ranges::count(text, ' ') + 1; }
 
 // Of what was read while somebody spoke only a command can be the last word: the others are listened to again.
 bool is_thorough(const outcome& read) { return read.what != reading::partial || is_command(read); }
@@ -202,10 +242,68 @@ bool session::worth_another_look() const {
     return !is_thorough(*read) || endpoint_.frames() >= read->mark + settling_frames;
 }
 
+// The last frame in which the person who spoke was surely heard.
+std::int64_t session::loud_until() const { return endpoint_.frames() - foreground_.since_loud(); }
+
+bool session::worth_reading_without() const {
+    if ((now_->without && now_->without->mark == loud_until()) || !host_.idle()) return false;
+    const auto quieter = foreground_.quieter_voice();
+    if (quieter >= somebody_new_voice_frames) return true;  // a quiet word or two may be the person's own
+    // At a pause it is known what was said in all.
+    const auto& all = now_->what.read;
+    const bool paused = endpoint_.speech_end() < endpoint_.frames();
+    const bool without_sense = paused && all && all->heard && !is_command(*all);
+    return (quieter >= quieter_frames || without_sense) && over_somebody();
+}
+
+bool session::over_somebody() const { return foreground_.knows_somebody() || foreground_.since_rise() > 0; }
+
+// A quieter voice goes on. Whether what came before it is all that the person said is only known when it is read.
+void session::read_without_quieter_voice() {
+    drop_shorter();
+    const auto after = std::max<std::int64_t>(0, foreground_.since_loud() - word_end_frames);
+    const auto& all = now_->what.sound;
+    const auto before_end = [&](std::int64_t frames) {
+        const auto samples = static_cast<std::size_t>(frames) * audio::vad_frame_samples;
+        return all.end() - static_cast<std::ptrdiff_t>(std::min(all.size(), samples));
+    };
+    const auto rise = foreground_.since_rise();
+    now_->without = shorter{host_.next_utterance(), loud_until(), over_somebody(), {}};
+    host_.submit(now_->without->number,
+                 {rise > 0 ? before_end(rise + word_begin_frames) : all.begin(), before_end(after)}, reading::ahead,
+                 loud_until());
+}
+
+void session::drop_shorter() {
+    if (now_->without && !now_->without->read) host_.forget(now_->without->number);
+    now_->without.reset();
+}
+
+// What was said before a quieter voice, if the person has not gone on since.
+const outcome* session::said_before_quieter_voice() const {
+    const auto& without = now_->without;
+    const bool known = without && without->mark == loud_until() && without->read && without->read->heard;
+    return known ? &*without->read : nullptr;
+}
+
+bool session::somebody_else_goes_on(const outcome& said) const {
+    const auto quieter = foreground_.quieter_voice();
+    const auto since = foreground_.since_loud();
+    const bool over_somebody = now_->without->over_somebody;
+    if (said.form == phrase::complete && said.heard->heard.empty() && over_somebody)
+        return since >= somebody_else_frames;
+    const auto& all = now_->what.read;
+    if (!all || !all->heard || all->mark < said.mark + quieter_frames) return false;
+    if (all->form != phrase::unknown && words_in(all->heard->text) > words_in(said.heard->text)) return false;
+    if (!is_likely(said)) return quieter >= somebody_else_for_long_frames;
+    return since >= (over_somebody && is_command(said) ? somebody_else_frames : somebody_new_frames);
+}
+
 // The last frame that has anything to read in it. The detector takes the end of a word for speech for some frames more
 // than it lasts.
 std::int64_t session::heard_end() const {
     const auto end = endpoint_.speech_end();
+    if (foreground_.far()) return std::min(end, now_->loud_end);
     // Speech that goes on quietly is not for the loudness to judge.
     return now_->clear && end - now_->loud_end <= detector_lag_frames ? std::min(end, now_->loud_end) : end;
 }
@@ -248,9 +346,12 @@ milliseconds session::patience_now() const {
     return read->heard->doubtful && now_->agreed ? sooner(waits.growable) : waits.unknown;
 }
 
-void session::attend(attention how) {
-    attention_ = how;
-    if (how == attention::speaking) {
+void session::attend(attention how) { attention_ = how; }
+
+// What loqad says of it is not all: words that interrupt nothing do not end what is said, and a question is as loud as
+// an answer.
+void session::set_onset(bool hears_itself) {
+    if (hears_itself || attention_ == attention::speaking) {
         endpoint_.set_onset(options_.speaking_threshold, options_.speaking_onset);
     } else {
         endpoint_.set_onset(options_.endpoint.threshold, options_.endpoint.onset);
@@ -261,8 +362,9 @@ void session::begin(steady_time arrived) {
     now_ = current{};
     now_->what = new_utterance(arrived);
     now_->unsent = std::exchange(preroll_, {});
-    if (options_.keep_sound) now_->what.sound = now_->unsent;
+    now_->what.sound = now_->unsent;
     loudness_.begin();
+    foreground_.begin();
     if (!broken_) host_.on_started(now_->what);
 }
 
@@ -292,9 +394,26 @@ protocol::turn_headers session::next_turn() {
 }
 
 void session::ask(reading what) {
+    if (what != reading::partial && now_->without && !now_->without->read) drop_shorter();  // this is more urgent
     now_->reading = true;
-    now_->asked_mark = endpoint_.frames();
-    host_.submit(now_->what.number, std::exchange(now_->unsent, {}), what, now_->asked_mark);
+    now_->asked_mark = what == reading::partial ? surely_said() : endpoint_.frames();
+    host_.submit(now_->what.number, take_unsent(what != reading::partial), what, now_->asked_mark);
+}
+
+// Up to where it is the person who spoke, in frames since the onset.
+std::int64_t session::surely_said() const { return endpoint_.frames() - foreground_.since_near(); }
+
+// What has not been read yet. Behind the last that was surely said by the person who speaks may be somebody else's
+// words: they are kept back as long as that is not known, unless `all` is wanted, and silence once it is.
+std::vector<float> session::take_unsent(bool all) {
+    auto& unsent = now_->unsent;
+    const auto behind =
+        std::min(unsent.size(), static_cast<std::size_t>(foreground_.since_near()) * audio::vad_frame_samples);
+    if (foreground_.far()) std::fill(unsent.end() - static_cast<std::ptrdiff_t>(behind), unsent.end(), 0.0F);
+    const auto kept = all ? 0 : behind;
+    std::vector<float> rest(unsent.end() - static_cast<std::ptrdiff_t>(kept), unsent.end());
+    unsent.resize(unsent.size() - kept);
+    return std::exchange(unsent, std::move(rest));
 }
 
 // The utterance is over. If what was said up to here is already read, or being read, that reading is the final one.
@@ -309,9 +428,15 @@ void session::finish(end_reason reason) {
     const bool read_already = of.read && of.read->heard && is_thorough(*of.read) && of.read->mark + slack() >= of.mark;
     const bool being_read = now_->reading && now_->asked_mark >= of.mark;
     const bool too_short = is_noise();
+    auto unread = take_unsent(true);
+    std::optional<outcome> said;
+    if (const auto* shorter = said_before_quieter_voice(); shorter != nullptr && is_likely(*shorter)) said = *shorter;
+    drop_shorter();
     auto done = std::move(*now_);
     now_.reset();
     endpoint_.reset();
+    foreground_.end();
+    if (!options_.keep_sound) done.what.sound = {};
 
     if (too_short) {
         host_.forget(done.what.number);
@@ -320,18 +445,46 @@ void session::finish(end_reason reason) {
         host_.on_final(done.what, {});
     } else if (read_already) {
         host_.forget(done.what.number);
+        if (said && !is_likely(*done.what.read)) done.what.read = std::move(said);
         tell(done.what);
     } else {
         if (being_read) {
             host_.hurry(done.what.number);
         } else {
-            host_.submit(done.what.number, std::move(done.unsent), reading::final, done.what.mark);
+            host_.submit(done.what.number, std::move(unread), reading::final, done.what.mark);
         }
-        finishing_.push_back({std::move(done.what), std::move(done.words)});
+        finishing_.push_back({std::move(done.what), std::move(done.words), std::move(said)});
     }
 }
 
+// The person has said all, and somebody else goes on.
+void session::end_before_quieter_voice(const outcome& said, steady_time arrived) {
+    auto of = std::move(now_->what);
+    of.ended = clock_.steady();
+    of.reason = end_reason::speech_end;
+    of.speech_ended = arrived - foreground_.since_loud() * audio::vad_frame_duration;
+    of.mark = said.mark;
+    of.speech = of.mark * audio::vad_frame_duration;
+    of.overruled = now_->words.overruled();
+    of.read = said;
+    now_.reset();
+    endpoint_.reset();
+    foreground_.end(true);
+    if (!options_.keep_sound) of.sound = {};
+    host_.forget(of.number);
+    tell(of);
+}
+
 bool session::take(const outcome& made) {
+    if (now_ && now_->without && now_->without->number == made.utterance) {
+        now_->without->read = made;
+        host_.forget(made.utterance);
+        if (said_before_quieter_voice() != nullptr && is_command(made) && made.heard->text != now_->ahead_text) {
+            now_->ahead_text = made.heard->text;
+            host_.on_ahead(now_->what, *made.heard);
+        }
+        return true;
+    }
     if (now_ && now_->what.number == made.utterance) {
         consider(made);
         return true;
@@ -339,6 +492,7 @@ bool session::take(const outcome& made) {
     const auto found =
         std::ranges::find_if(finishing_, [&](const ending& each) { return each.what.number == made.utterance; });
     if (found == finishing_.end()) return false;
+    found->what.unused_ms += to_ms(made.interrupted);
     const bool is_last = made.what == reading::final || made.mark >= found->what.mark;
     if (!is_last) {
         found->what.unused_ms += to_ms(made.ended - made.began);
@@ -351,9 +505,10 @@ bool session::take(const outcome& made) {
         host_.on_failed(done.what, made.heard.error());
         return true;
     }
-    done.what.read = made;
     done.words.take(*made.heard);
     done.what.overruled = done.words.overruled();
+    done.what.read = made;
+    if (done.without && !is_likely(made)) done.what.read = std::move(done.without);
     tell(done.what);
     return true;
 }
@@ -362,6 +517,7 @@ bool session::take(const outcome& made) {
 void session::consider(const outcome& made) {
     now_->reading = made.mark < now_->asked_mark;
     auto& of = now_->what;
+    of.unused_ms += to_ms(made.interrupted);
     if (of.read) of.unused_ms += to_ms(of.read->ended - of.read->began);
     if (!made.heard) {
         of.read.reset();
@@ -429,7 +585,8 @@ void session::tick(steady_time now) {
 void session::cancel(bool reading_too) {
     closed_ = true;
     if (now_) {
-        finishing_.push_back({std::move(now_->what), {}});
+        drop_shorter();
+        finishing_.push_back({std::move(now_->what), {}, {}});
         now_.reset();
         endpoint_.reset();
         finishing_.back().what.ended = clock_.steady();

@@ -11,11 +11,13 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "loqa/audio/endpointer.hpp"
+#include "loqa/audio/foreground.hpp"
 #include "loqa/audio/loudness.hpp"
 #include "loqa/audio/resample.hpp"
 #include "loqa/audio/vad.hpp"
@@ -37,7 +39,7 @@ struct patience {
 // What a session's owner is doing, as far as it changes how it is listened to.
 enum class attention : std::uint8_t {
     idle,
-    speaking,  // Loqa speaks: only what is surely speech begins an utterance
+    speaking,  // Loqa speaks: only what is surely speech begins an utterance, as ever when it may hear itself
     asking,    // Loqa asked something: a yes or a no is all there will be, and people think before they say it
 };
 
@@ -91,9 +93,11 @@ struct utterance {
     std::optional<outcome> read;  // the latest reading; of the whole when the utterance is over
     milliseconds waited_for{};    // the silence that would have ended it, or did
     double unused_ms = 0;         // that went into readings which did not become the final one
-    std::vector<float> sound;     // all of it, where that is kept
+    std::vector<float> sound;     // all of it; once it is over, where that is kept
     std::size_t overruled = 0;    // readings that had other words than those that were settled
 };
+
+using audio_frame = std::span<float, audio::vad_frame_samples>;
 
 class session_host {
 public:
@@ -105,11 +109,15 @@ public:
     virtual void hurry(std::uint64_t utterance) = 0;
     virtual void forget(std::uint64_t utterance) = 0;
     virtual bool spare() const = 0;
+    virtual bool idle() const = 0;
 
-    // The frame, which came `now`, is what Loqa itself says in the session, and nobody speaks over it.
-    virtual bool is_echo(const std::string& /*session_id*/, audio::vad_frame /*frame*/, steady_time /*now*/) {
+    // Takes what Loqa itself says in the session out of the frame, which came `now`. True when nobody speaks over it.
+    virtual bool take_out_echo(const std::string& /*session_id*/, audio_frame /*frame*/, steady_time /*now*/) {
         return false;
     }
+
+    // Whether anything that Loqa says may be heard `now` where the session listens.
+    virtual bool may_hear_itself(const std::string& /*session_id*/, steady_time /*now*/) const { return false; }
 
     virtual void on_started(const utterance& of) = 0;
     virtual void on_partial(const utterance& of, const hypothesis& heard) = 0;
@@ -144,6 +152,14 @@ public:
     bool awaits_reading() const { return !finishing_.empty(); }
 
 private:
+    // A reading of the utterance up to `mark` alone, under a number of its own.
+    struct shorter {
+        std::uint64_t number = 0;
+        std::int64_t mark = 0;
+        bool over_somebody = false;  // who was heard before it
+        std::optional<outcome> read;
+    };
+
     struct current {
         utterance what;
         settling words;
@@ -156,27 +172,40 @@ private:
         bool resumes = false;                  // the last frame was surely as loud as speech
         bool agreed = false;                   // the last two readings have the same words, or are both in doubt
         std::string partial_text, ahead_text;  // as last told
+        std::optional<shorter> without;        // read without what may be somebody else's
     };
 
     // Over, and waiting for its final reading.
     struct ending {
         utterance what;
         settling words;
+        std::optional<outcome> without;  // a command, or one to ask about, that was said before a quieter voice
     };
 
     void open_stream();
     void remember(const protocol::turn_headers& said);
     result<void> listen(const frame& what);
-    result<void> step(audio::vad_frame samples, steady_time arrived);
+    void set_onset(bool hears_itself);
+    result<void> step(audio_frame samples, steady_time arrived);
     void begin(steady_time arrived);
     utterance new_utterance(steady_time began);
     void ask(reading what);
+    std::int64_t surely_said() const;
+    std::vector<float> take_unsent(bool all);
     void consider(const outcome& made);
     std::int64_t heard_end() const;
     bool covers(std::int64_t mark) const;
     std::int64_t slack() const;
     bool is_noise() const;
     bool worth_another_look() const;
+    std::int64_t loud_until() const;
+    bool worth_reading_without() const;
+    bool over_somebody() const;
+    void read_without_quieter_voice();
+    void drop_shorter();
+    const outcome* said_before_quieter_voice() const;
+    bool somebody_else_goes_on(const outcome& said) const;
+    void end_before_quieter_voice(const outcome& said, steady_time arrived);
     milliseconds patience_now() const;
     milliseconds sooner(milliseconds wait) const;
     void finish(end_reason reason);
@@ -192,6 +221,7 @@ private:
     session_host& host_;
     audio::endpointer endpoint_;
     audio::loudness loudness_;
+    audio::foreground foreground_;
     attention attention_ = attention::idle;
     std::optional<audio::resampler> resample_;
 

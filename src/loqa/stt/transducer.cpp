@@ -157,7 +157,7 @@ result<void> check_tokens(const fs::path& file, int vocabulary) {
 }
 
 // The encoder looks ahead, so that it needs to hear some silence before it gives the last word away.
-constexpr std::size_t tail_samples = audio::speech_rate_hz * 2 / 3;
+constexpr std::size_t look_ahead_samples = audio::speech_rate_hz * 2 / 3;
 
 class transducer_stream final : public stream {
 public:
@@ -188,7 +188,7 @@ public:
 
     result<hypothesis> finish() override {
         if (!input_) return failure(broken_);
-        if (auto heard = input_->accept(std::vector<float>(tail_samples)); !heard) return fail(std::move(heard));
+        if (auto heard = input_->accept(std::vector<float>(look_ahead_samples)); !heard) return fail(std::move(heard));
         if (auto ended = input_->end(); !ended) return fail(std::move(ended));
         return read();
     }

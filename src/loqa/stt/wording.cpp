@@ -1,18 +1,23 @@
 #include "loqa/stt/wording.hpp"
 
-#include <cctype>
+#include <array>
+#include <regex>
 
 #include "loqa/base/text.hpp"
 
 namespace loqa::stt {
 
 std::string usual_words(std::string text) {
-    constexpr std::string_view parted = " per cent";
-    for (std::size_t at = text.find(parted); at != std::string::npos; at = text.find(parted, at + 1)) {
-        const auto end = at + parted.size();
-        if (end == text.size() || std::isalpha(static_cast<unsigned char>(text[end])) == 0)
-            text.erase(at + parted.rfind(' '), 1);
-    }
+    struct rewrite {
+        std::regex from;
+        const char* to;
+    };
+    static const std::array<rewrite, 3> all{{
+        {std::regex(R"( per cent\b)"), " percent"},
+        {std::regex(R"(\bto an? (\d+ ?%|\d+ percent\b|\d+ degrees\b))"), "to $1"},
+        {std::regex(R"(\bfor 4-(\d+))"), "for $1"},
+    }};
+    for (const auto& [from, to] : all) text = std::regex_replace(text, from, to);
     return text;
 }
 

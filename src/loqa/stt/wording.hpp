@@ -6,7 +6,7 @@
 
 namespace loqa::stt {
 
-// "Thirty per cent" is thirty percent.
+// "Thirty per cent" is thirty percent; "to a 80%" was "to eighty percent", and "for 4-12 minutes" "for twelve minutes".
 std::string usual_words(std::string text);
 
 // In lower case, and nothing but words between the spaces.

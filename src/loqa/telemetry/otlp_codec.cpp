@@ -12,6 +12,8 @@ namespace loqa::telemetry {
 
 namespace {
 
+using wire = protozero::pbf_wire_type;
+
 // Field numbers of opentelemetry/proto/{collector/trace,trace,resource,common}/v1.
 namespace export_request {
 constexpr int resource_spans = 1;
@@ -129,14 +131,15 @@ result<partial_success> decode_otlp_response(std::string_view body) {
     partial_success found;
     try {
         protozero::pbf_reader response(body.data(), body.size());
-        while (response.next(export_response::partial_success)) {
+        // The reader asserts the wire type of what is taken; a field of another type is skipped like an unknown one.
+        while (response.next(export_response::partial_success, wire::length_delimited)) {
             auto partly = response.get_message();
             while (partly.next()) {
-                switch (partly.tag()) {
-                    case partial::rejected_spans:
+                switch (partly.tag_and_type()) {
+                    case protozero::tag_and_type(partial::rejected_spans, wire::varint):
                         found.rejected_spans = partly.get_int64();
                         break;
-                    case partial::error_message:
+                    case protozero::tag_and_type(partial::error_message, wire::length_delimited):
                         found.message = partly.get_string();
                         break;
                     default:

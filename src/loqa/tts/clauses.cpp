@@ -5,17 +5,15 @@
 #include <utility>
 
 #include "loqa/base/text.hpp"
+#include "loqa/tts/letters.hpp"
 
 namespace loqa::tts {
 
 namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 // Something that is spoken: a letter, a digit, or a character beyond ASCII.
-bool is_spoken(char c) { return is_letter(c) || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80; }
+bool is_spoken(char c) { return is_letter(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80; }
 bool ends_sentence(char mark) { return mark == '.' || mark == '?' || mark == '!'; }
 
 // Typographic marks as the plain ones that the rest of this file knows.

@@ -30,9 +30,9 @@ std::vector<float> samples_of_done(int rate_hz) {
     return out;
 }
 
-class sound final : public speech {
+class earcon final : public speech {
 public:
-    explicit sound(std::vector<float> samples) : samples_(std::move(samples)) {}
+    explicit earcon(std::vector<float> samples) : samples_(std::move(samples)) {}
     result<piece> next() override { return piece{.samples = std::move(samples_), .last = true}; }
 
 private:
@@ -48,7 +48,7 @@ public:
     std::optional<error> lacking() const override { return below_.lacking(); }
     result<std::unique_ptr<speech>> speak(std::string_view text) override {
         if (text != earcon_done) return below_.speak(text);
-        return std::make_unique<sound>(samples_of_done(sample_rate_hz()));
+        return std::make_unique<earcon>(samples_of_done(sample_rate_hz()));
     }
 
 private:

@@ -27,7 +27,7 @@ using vocabulary = std::map<char32_t, std::int64_t>;
 constexpr int rate_hz = 24'000;
 constexpr std::size_t style_width = 256;
 constexpr std::size_t styles = 510;  // of a speaker: one for each number of letters, the model's most
-constexpr float silence = 0.005F;
+constexpr float loudest_silence = 0.005F;
 constexpr std::size_t lead_samples = rate_hz / 200, tail_samples = rate_hz * 15 / 100;
 
 struct spelling {
@@ -144,7 +144,7 @@ private:
 
     // The model surrounds what it says with up to half a second of silence.
     static void trim(std::vector<float>& samples) {
-        const auto sounds = [](float sample) { return std::abs(sample) >= silence; };
+        const auto sounds = [](float sample) { return std::abs(sample) >= loudest_silence; };
         const auto first = std::ranges::find_if(samples, sounds);
         const auto last = std::find_if(samples.rbegin(), samples.rend(), sounds).base();
         const auto end = std::min(samples.size(), static_cast<std::size_t>(last - samples.begin()) + tail_samples);

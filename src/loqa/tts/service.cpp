@@ -286,6 +286,7 @@ private:
     void flush(const utterance& what) {
         if (!what.timed) return;
         instruments_.flushes.add();
+        std::lock_guard sending(sending_);
         publish(protocol::join(subject::tts_flush, what.target.empty() ? what.session : what.target),
                 protocol::encode(protocol::tts_flush{
                     .session_id = what.session, .from = what.generation, .generation = what.generation}),
@@ -385,7 +386,10 @@ private:
             const auto why = *asked.sound->failed();
             if (!fallback_ || asked.degraded || asked.sequence > 0 || why.code != errc::engine_failed) {
                 // A speaker plays what it has to the end, and then waits for no more.
-                if (asked.sequence > 0 && asked.timed) std::ignore = send(asked, {}, true);
+                if (asked.sequence > 0 && asked.timed) {
+                    std::lock_guard sending(sending_);
+                    if (!asked.cancelled) std::ignore = send(asked, {}, true);
+                }
                 return give_up(asked, why);
             }
             say_degraded(asked, why, fallback_->name());
@@ -495,6 +499,7 @@ private:
             const bool final = last && rest.empty();
             // A reply without a sound has no frames at all; one with sounds has its last frame marked.
             if (chunk.empty() && !(final && asked.sequence > 0)) break;
+            std::unique_lock sending(sending_);
             {
                 // Before it is sent: a cancel that comes now knows that there is something to flush.
                 std::lock_guard lock(mutex_);
@@ -504,6 +509,7 @@ private:
                             clock_.steady());
             }
             if (auto sent = send(asked, chunk, final); !sent) return fail(std::move(sent));
+            sending.unlock();
             if (asked.sequence++ == 0) {
                 asked.first->end();
                 say_started(asked);
@@ -654,6 +660,10 @@ private:
     telemetry::rate_limited unreadable_;
     volumes volumes_;
     std::shared_ptr<synthesis> prepared_, warmed_;  // made when no reply waits; the synthesis thread's alone
+
+    // Held while a frame is sent, from the look whether it was called off, and while a flush is: no frame comes behind
+    // the flush that calls it off. Before mutex_, where both are.
+    std::mutex sending_;
 
     std::mutex mutex_;
     std::condition_variable changed_;

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "loqa/base/text.hpp"
+#include "loqa/tts/letters.hpp"
 
 namespace loqa::tts {
 
@@ -115,6 +116,15 @@ constexpr std::array units = std::to_array<unit_name>({
     {"h", "hour", "hours"},
     {"hr", "hour", "hours"},
     {"hrs", "hour", "hours"},
+    {"k", "thousand", "thousand"},
+    {"x", "time", "times"},
+    {"€", "euro", "euros"},
+    {"£", "pound", "pounds"},
+    {"USD", "US dollar", "US dollars"},
+    {"EUR", "euro", "euros"},
+    {"GBP", "British pound", "British pounds"},
+    {"CHF", "Swiss franc", "Swiss francs"},
+    {"JPY", "yen", "yen"},
 });
 
 struct currency {
@@ -128,13 +138,23 @@ constexpr std::array currencies = std::to_array<currency>({{"$", "dollar", "doll
                                                            {"₹", "rupee", "rupees", "paisa", "paise"}});
 constexpr std::array<std::string_view, 4> multiples{"thousand", "million", "billion", "trillion"};
 
+struct short_form {
+    std::string_view written, said;
+};
+// Behind an amount of money.
+constexpr std::array short_multiples = std::to_array<short_form>({{"k", multiples[0]},
+                                                                  {"K", multiples[0]},
+                                                                  {"m", multiples[1]},
+                                                                  {"M", multiples[1]},
+                                                                  {"bn", multiples[2]},
+                                                                  {"B", multiples[2]},
+                                                                  {"tn", multiples[3]},
+                                                                  {"T", multiples[3]}});
+
 constexpr std::array<std::string_view, 12> months{"January",   "February", "March",    "April",
                                                   "May",       "June",     "July",     "August",
                                                   "September", "October",  "November", "December"};
 
-struct short_form {
-    std::string_view written, said;
-};
 // Months that a day or a year follows, and days of the week that a date follows: alone they may be other words.
 constexpr std::array short_months = std::to_array<short_form>({{"Jan", months[0]},
                                                                {"Feb", months[1]},
@@ -158,7 +178,8 @@ constexpr std::array short_days = std::to_array<short_form>({{"Mon", "Monday"},
                                                              {"Fri", "Friday"},
                                                              {"Sat", "Saturday"},
                                                              {"Sun", "Sunday"}});
-// With their full stop, which is no end of a sentence. Mr., Mrs., Dr., St. and etc. are read well as they are.
+// Those with a full stop, which is no end of a sentence, and signs. Mr., Mrs., Dr., St. and etc. are read well as they
+// are.
 constexpr std::array abbreviations = std::to_array<short_form>({{"e.g.", "for example"},
                                                                 {"i.e.", "that is"},
                                                                 {"approx.", "approximately"},
@@ -172,17 +193,57 @@ constexpr std::array abbreviations = std::to_array<short_form>({{"e.g.", "for ex
                                                                 {"w/", "with"},
                                                                 {"w/o", "without"},
                                                                 {"24/7", "24 7"},
+                                                                {"50/50", "50 50"},
                                                                 {"±", "plus or minus"},
                                                                 {"≈", "about"},
                                                                 {"=", "equals"},
                                                                 {"×", "times"},
                                                                 {"→", "to"}});
+// Letters that would be read as a word, and names before a name.
+constexpr std::array letters = std::to_array<short_form>({{"LED", "L E D"},
+                                                          {"LEDs", "L E D's"},
+                                                          {"EV", "E V"},
+                                                          {"EVs", "E V's"},
+                                                          {"AQI", "A Q I"},
+                                                          {"VOC", "V O C"},
+                                                          {"VOCs", "V O C's"},
+                                                          {"TVOC", "T V O C"},
+                                                          {"ETA", "E T A"},
+                                                          {"UPS", "U P S"},
+                                                          {"FAQ", "F A Q"},
+                                                          {"CO2", "C O 2"},
+                                                          {"A/C", "A C"}});
+constexpr std::array titles = std::to_array<short_form>(
+    {{"Mt", "Mount"}, {"Ft", "Fort"}, {"Prof", "Professor"}, {"Ms", "Miz"}, {"Lt", "Lieutenant"}, {"Capt", "Captain"}});
+constexpr std::array<std::string_view, 10> tens{"hundreds", "tens",    "twenties",  "thirties", "forties",
+                                                "fifties",  "sixties", "seventies", "eighties", "nineties"};
 constexpr std::array<std::string_view, 11> denominators{"",      "",        "half",   "third", "quarter", "fifth",
                                                         "sixth", "seventh", "eighth", "ninth", "tenth"};
-constexpr std::array glyphs =
-    std::to_array<short_form>({{"½", "1/2"}, {"¼", "1/4"}, {"¾", "3/4"}, {"⅓", "1/3"}, {"⅔", "2/3"}, {"⅛", "1/8"}});
+constexpr std::array glyphs = std::to_array<short_form>({{"½", "1/2"},
+                                                         {"¼", "1/4"},
+                                                         {"¾", "3/4"},
+                                                         {"⅓", "1/3"},
+                                                         {"⅔", "2/3"},
+                                                         {"⅛", "1/8"},
+                                                         {"⅜", "3/8"},
+                                                         {"⅝", "5/8"},
+                                                         {"⅞", "7/8"},
+                                                         {"⅕", "1/5"},
+                                                         {"⅖", "2/5"},
+                                                         {"⅗", "3/5"},
+                                                         {"⅘", "4/5"},
+                                                         {"⅙", "1/6"},
+                                                         {"⅚", "5/6"}});
+// Before a number.
+constexpr std::array comparisons = std::to_array<short_form>({{"<=", "at most "},
+                                                              {">=", "at least "},
+                                                              {"≤", "at most "},
+                                                              {"≥", "at least "},
+                                                              {"<", "less than "},
+                                                              {">", "more than "},
+                                                              {"~", "about "},
+                                                              {"≈", "about "}});
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool all_digits(std::string_view text) { return !text.empty() && std::ranges::all_of(text, is_digit); }
 
 std::optional<int> number(std::string_view text) {
@@ -228,6 +289,10 @@ const unit_name* unit_of(std::string_view symbol) {
     return found == units.end() ? nullptr : &*found;
 }
 std::string_view name(const unit_name& unit, std::string_view count) { return is_one(count) ? unit.one : unit.many; }
+
+std::string counted(int count, std::string_view one) {
+    return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
+}
 
 const currency* currency_before(std::string_view word) {
     const auto found = std::ranges::find_if(currencies, [&](const auto& c) { return word.starts_with(c.sign); });
@@ -279,13 +344,14 @@ std::optional<std::string> time_of_day(std::string_view word) {
     const auto suffix = half.empty() ? "" : half[0] == 'a' ? " a.m." : " p.m.";
     if (*minute == 0) {
         if (!half.empty()) return fmt::format("{}{}", *hour, suffix);
-        if (*hour == 0 || *hour > 12) return fmt::format("{} hundred", *hour == 0 ? 24 : *hour);
+        if (*hour == 0 || *hour == 24) return "midnight";
+        if (*hour > 12) return fmt::format("{} hundred", *hour);
         return fmt::format("{} o'clock", *hour);
     }
     return fmt::format("{} {}{}{}", *hour, *minute < 10 ? "oh " : "", *minute, suffix);
 }
 
-// "2026-01-31", with or without a time behind a T; "1/31/2026", the month first unless it cannot be one.
+// "2026-01-31", with or without a time behind a T; "1/31/2026", the month first unless it cannot be one; "31.1.2026".
 std::optional<std::string> date(std::string_view word) {
     if (word.size() >= 10 && word[4] == '-' && word[7] == '-') {
         const auto month = number(word.substr(5, 2));
@@ -299,12 +365,13 @@ std::optional<std::string> date(std::string_view word) {
         const auto time = time_of_day(rest.substr(1, 5));
         return time ? std::optional(fmt::format("{}, at {}", said, *time)) : std::nullopt;
     }
-    const auto parts = split(word, '/');
+    const bool dots = !word.contains('/');
+    const auto parts = split(word, dots ? '.' : '/');
     if (parts.size() != 3 || parts[2].size() != 4 || !all_digits(parts[2])) return std::nullopt;
     auto month = number(parts[0]);
     auto day = number(parts[1]);
     if (!month || !day) return std::nullopt;
-    if (*month > 12) std::swap(month, day);
+    if (dots || *month > 12) std::swap(month, day);
     if (*month < 1 || *month > 12 || *day < 1 || *day > 31) return std::nullopt;
     return said_date(*day, *month, parts[2]);
 }
@@ -330,7 +397,11 @@ std::optional<std::string> money(std::string_view word) {
     const auto minus = sign_length(word);
     if (const auto* kind = currency_before(word.substr(minus))) {
         const auto amount = word.substr(minus + kind->sign.size());
-        if (amount.empty() || leading_number(amount) != amount || sign_length(amount) != 0) return std::nullopt;
+        const auto digits = leading_number(amount);
+        if (digits.empty() || sign_length(amount) != 0) return std::nullopt;
+        if (const auto times = long_form(short_multiples, amount.substr(digits.size())); !times.empty())
+            return fmt::format("{}{} {} {}", minus == 0 ? "" : "minus ", digits, times, kind->many);
+        if (digits != amount) return std::nullopt;
         return amount_in(*kind, minus == 0 ? std::string(amount) : "-" + std::string(amount));
     }
     const auto amount = leading_number(word);
@@ -358,6 +429,8 @@ std::optional<std::pair<std::string_view, std::string_view>> range(std::string_v
     auto rest = word.substr(first.size());
     if (rest.starts_with("–")) {
         rest.remove_prefix(std::string_view("–").size());
+        if (const auto sign = sign_length(rest); sign != 0 && rest.size() > sign && is_digit(rest[sign]))
+            return std::pair(first, rest);
     } else if (rest.starts_with('-')) {
         rest.remove_prefix(1);
     } else {
@@ -370,9 +443,128 @@ std::optional<std::pair<std::string_view, std::string_view>> range(std::string_v
     return std::pair(first, rest);
 }
 
+// "9:00" and "9am", at either end of a range.
+std::optional<std::string> clock_time(std::string_view word) {
+    if (auto said = time_of_day(word)) return said;
+    const auto hour = leading_number(word);
+    const auto half = to_lower(word.substr(hour.size()));
+    if (!number(hour) || hour.size() > 2 || (half != "am" && half != "pm")) return std::nullopt;
+    return fmt::format("{} {}", hour, half == "am" ? "a.m." : "p.m.");
+}
+
+// "9:00-17:30", "9am–5pm", "Mon-Fri"
+std::optional<std::string> times_or_days(std::string_view word) {
+    const auto long_dash = word.find("–");
+    const auto dash = long_dash == std::string_view::npos ? word.find('-') : long_dash;
+    if (dash == std::string_view::npos) return std::nullopt;
+    const auto from = word.substr(0, dash);
+    const auto to = word.substr(dash + (dash == long_dash ? std::string_view("–").size() : 1));
+    if (const auto begin = long_form(short_days, from), end = long_form(short_days, to); !begin.empty() && !end.empty())
+        return fmt::format("{} to {}", begin, end);
+    if (const auto begin = clock_time(from), end = clock_time(to); begin && end)
+        return fmt::format("{} to {}", *begin, *end);
+    if (const auto end = clock_time(to); end && number(from) && from.size() <= 2)
+        return fmt::format("{} to {}", from, *end);
+    return std::nullopt;
+}
+
+// "1h30m", "2m15s", "1d4h": two or more, the longer before the shorter.
+std::optional<std::string> composed_duration(std::string_view word) {
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 5> parts{
+        {{"d", "day"}, {"h", "hour"}, {"min", "minute"}, {"m", "minute"}, {"s", "second"}}};
+    std::string said;
+    int count = 0;
+    std::size_t next = 0;
+    while (!word.empty()) {
+        const auto digits = word.substr(0, std::min(word.find_first_not_of("0123456789"), word.size()));
+        const auto value = number(digits);
+        if (!value) return std::nullopt;
+        word.remove_prefix(digits.size());
+        while (next < parts.size() && !word.starts_with(parts[next].first)) ++next;
+        if (next == parts.size()) return std::nullopt;
+        word.remove_prefix(parts[next].first.size());
+        said += fmt::format("{}{}", count == 0 ? "" : " ", counted(*value, parts[next].second));
+        ++next;
+        ++count;
+    }
+    return count > 1 ? std::optional(said) : std::nullopt;
+}
+
+// "1990s", "2020s"
+std::optional<std::string> decade(std::string_view word) {
+    if (word.size() != 5 || !word.ends_with("0s")) return std::nullopt;
+    const auto first = number(word.substr(0, 4));
+    if (!first || *first < 1100 || *first > 2090) return std::nullopt;
+    if (*first == 2000) return "2 thousands";
+    return fmt::format("{} {}", *first / 100, tens[static_cast<std::size_t>(*first / 10 % 10)]);
+}
+
+// "2x4", "1920×1080"
+std::optional<std::string> size_by_size(std::string_view word) {
+    const auto first = word.substr(0, std::min(word.find_first_not_of("0123456789"), word.size()));
+    auto rest = word.substr(first.size());
+    if (first.empty()) return std::nullopt;
+    if (rest.starts_with('x'))
+        rest.remove_prefix(1);
+    else if (rest.starts_with("×"))
+        rest.remove_prefix(std::string_view("×").size());
+    else
+        return std::nullopt;
+    return all_digits(rest) ? std::optional(fmt::format("{} by {}", first, rest)) : std::nullopt;
+}
+
+// "16:9", "3:2": no time, since those have minutes of two digits.
+std::optional<std::string> ratio(std::string_view word) {
+    const auto colon = word.find(':');
+    if (colon > 3 || word.size() != colon + 2) return std::nullopt;
+    if (!all_digits(word.substr(0, colon)) || !is_digit(word.back())) return std::nullopt;
+    return fmt::format("{} to {}", word.substr(0, colon), word.back());
+}
+
+std::string digit_by_digit(std::string_view digits) {
+    std::string said;
+    for (const char digit : digits) said += fmt::format("{}{}", said.empty() ? "" : " ", digit);
+    return said;
+}
+
+// "555-1234", "555-123-4567", "1-800-555-0199"
+std::optional<std::string> telephone(std::string_view word) {
+    const auto parts = split(word, '-');
+    if (parts.size() < 2 || parts.size() > 4 || !std::ranges::all_of(parts, all_digits)) return std::nullopt;
+    const std::size_t last = parts.size() - 1;
+    if (parts[last].size() != 4 || parts[last - 1].size() != 3) return std::nullopt;
+    if (parts.size() > 2 && parts[last - 2].size() != 3) return std::nullopt;
+    if (parts.size() > 3 && parts[0].size() != 1) return std::nullopt;
+    std::string said;
+    for (const auto& part : parts) said += fmt::format("{}{}", said.empty() ? "" : ", ", digit_by_digit(part));
+    return said;
+}
+
+// "192.168.1.10", "v1.2.3"
+std::optional<std::string> dotted(std::string_view word) {
+    const bool version = word.starts_with('v') || word.starts_with('V');
+    const auto parts = split(word.substr(version ? 1 : 0), '.');
+    if (parts.size() < (version ? 2U : 3U) || !std::ranges::all_of(parts, all_digits)) return std::nullopt;
+    std::string said = version ? "version " : "";
+    for (std::size_t i = 0; i < parts.size(); ++i)
+        said += fmt::format("{}{}", i == 0 ? "" : parts.size() == 4 ? " dot " : " point ", parts[i]);
+    return said;
+}
+
+// "5'10": what closes it, a quotation mark, is heard nowhere.
+std::optional<std::string> feet_and_inches(std::string_view word) {
+    const auto mark = word.find('\'');
+    if (mark == std::string_view::npos) return std::nullopt;
+    const auto feet = word.substr(0, mark), inches = word.substr(mark + 1);
+    if (!all_digits(feet) || !all_digits(inches) || inches.size() > 2) return std::nullopt;
+    return fmt::format("{} foot {}", feet, inches);
+}
+
 std::optional<std::string> measure(std::string_view word) {
     const auto count = leading_number(word);
     if (count.empty()) return std::nullopt;
+    // A picture of "4K" has as many pixels; what is told in kelvins is warmer.
+    if (word.substr(count.size()) == "K" && count.size() < 3) return std::nullopt;
     if (count.size() == word.size()) return sign_length(word) == 0 ? std::nullopt : std::optional(said_number(word));
     if (const auto* unit = unit_of(word.substr(count.size())))
         return fmt::format("{} {}", said_number(count), name(*unit, count));
@@ -400,10 +592,74 @@ std::vector<word> words_of(std::string_view text) {
     return all;
 }
 
-// Fractions that are one sign, as two numbers with a stroke: "2½" is "2 1/2".
+// The length of the picture that `text` begins with (an emoji, or what joins and colours them), which nobody says.
+std::size_t picture_length(std::string_view text) {
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(at < text.size() ? text[at] : 0); };
+    if (byte(0) == 0xF0 && byte(1) == 0x9F) return std::min<std::size_t>(4, text.size());
+    const unsigned point = (byte(0) & 0x0Fu) << 12 | (byte(1) & 0x3Fu) << 6 | (byte(2) & 0x3Fu);
+    if (byte(0) >> 4 != 0xE || text.size() < 3) return 0;
+    return (point >= 0x2600 && point <= 0x27BF) || point == 0xFE0F || point == 0x200D ? 3 : 0;
+}
+
+// Marks of a text that is meant to be set ("**now**", "# Title", "* item"), which nobody says.
+std::size_t markup_length(std::string_view text, bool line_begins, bool in_a_word) {
+    if (text.starts_with('`')) return 1;
+    if (line_begins && text.starts_with('#')) {
+        const auto level = std::min(text.find_first_not_of('#'), text.size());
+        return text.substr(level).starts_with(' ') ? level + 1 : 0;
+    }
+    if (!text.starts_with('*')) return 0;
+    if (line_begins && text.starts_with("* ")) return 2;
+    const auto stars = std::min(text.find_first_not_of('*'), text.size());
+    const bool goes_on = stars < text.size() && (is_digit(text[stars]) || is_letter(text[stars]));
+    if (stars == 1 && (text.substr(stars).starts_with(' ') ? !in_a_word : in_a_word && goes_on)) return 0;
+    return stars;
+}
+
+// Without what nobody says, and with words for signs that stand before a number. Fractions that are one sign are two
+// numbers with a stroke: "2½" is "2 1/2".
 std::string without_glyphs(std::string_view text) {
     std::string out;
     while (!text.empty()) {
+        const bool word_begins = out.empty() || std::string_view(" \t\n(-+").contains(out.back());
+        const bool line_begins = out.empty() || out.back() == '\n';
+        if (const auto unsaid = picture_length(text); unsaid > 0) {
+            text.remove_prefix(unsaid);
+            continue;
+        }
+        if (!out.empty() && is_digit(out.back()) && text.size() > 1 && text[0] == '*' && is_digit(text[1])) {
+            out += " × ";
+            text.remove_prefix(1);
+            continue;
+        }
+        const bool in_a_word = !out.empty() && (is_digit(out.back()) || is_letter(out.back()));
+        if (const auto unsaid = markup_length(text, line_begins, in_a_word); unsaid > 0) {
+            text.remove_prefix(unsaid);
+            continue;
+        }
+        const auto sign =
+            std::ranges::find_if(comparisons, [&](const short_form& each) { return text.starts_with(each.written); });
+        if (sign != comparisons.end()) {
+            const auto rest = text.substr(sign->written.size());
+            const auto number_at = rest.find_first_not_of(" -+");
+            if (number_at <= 2 && number_at < rest.size() && is_digit(rest[number_at])) {
+                if (!word_begins) out += ' ';
+                out += sign->said;
+                text = rest.starts_with(' ') ? rest.substr(1) : rest;
+                continue;
+            }
+        }
+        if (word_begins && text.size() > 1 && text[0] == '.' && is_digit(text[1])) out += '0';
+        if (text.starts_with("⁄")) {
+            out += '/';
+            text.remove_prefix(std::string_view("⁄").size());
+            continue;
+        }
+        if (text.starts_with("₂")) {
+            out += '2';
+            text.remove_prefix(std::string_view("₂").size());
+            continue;
+        }
         const auto glyph =
             std::ranges::find_if(glyphs, [&](const short_form& each) { return text.starts_with(each.written); });
         if (glyph == glyphs.end()) {
@@ -473,8 +729,12 @@ private:
             !said.empty() && (starts_with_digit(ahead()) || day_before()))
             return fmt::format("{}{}", said, rest);
         if (const auto said = long_form(short_days, one.core);
-            !said.empty() && !one.closing.empty() && ahead() && (is_month(ahead()->core) || starts_with_digit(ahead())))
+            !said.empty() && ahead() &&
+            (is_month(ahead()->core) || (!one.closing.empty() && starts_with_digit(ahead()))))
             return fmt::format("{}{}", said, rest.empty() ? "," : rest);
+        if (const auto said = long_form(titles, one.core);
+            !said.empty() && stop && ahead() && !ahead()->core.empty() && is_upper(ahead()->core[0]))
+            return fmt::format("{}{}", said, rest);
         if ((one.core == "No" || one.core == "Nr") && stop && starts_with_digit(ahead()))
             return fmt::format("number{}", rest);
         return std::nullopt;
@@ -496,15 +756,29 @@ private:
 
     std::string said(const word& one) {
         const auto core = one.core;
+        if (const auto said = between_numbers(core); !said.empty()) return std::string(said);
         if (const auto count = count_before(); !count.empty()) {
+            if (core == "in" && feet_before()) return is_one(count) ? "inch" : "inches";
             if (const auto* unit = unit_of(core)) return std::string(name(*unit, count));
             if (fraction(core)) return "and " + said_fraction(core);
         }
         if (const auto said = long_form(abbreviations, core); !said.empty()) return std::string(said);
+        if (const auto said = long_form(letters, core); !said.empty()) return std::string(said);
+        if ((core == "C" || core == "F") && behind() && to_lower(behind()->core).starts_with("degree"))
+            return core == "C" ? "Celsius" : "Fahrenheit";
+        for (const std::string_view scheme : {"https://", "http://"})
+            if (core.starts_with(scheme)) return std::string(core.substr(scheme.size()));
         if (core.starts_with('#') && all_digits(core.substr(1))) return fmt::format("number {}", core.substr(1));
         if (const auto said = in_a_date(one)) return *said;
         if (const auto said = millions(one)) return *said;
-        for (const auto& way : {time_of_day, date, money})
+        if (const auto said = measured_time(one)) return *said;
+        if (const auto said = a_decade(one)) return *said;
+        if (part_of_a_duration(core)) return minutes_of(core);
+        if (one.opening.ends_with('(') && one.closing.starts_with(')') && core.size() == 3 && all_digits(core) &&
+            ahead() && telephone(ahead()->core))
+            return digit_by_digit(core);
+        for (const auto& way : {time_of_day, date, money, times_or_days, composed_duration, size_by_size, ratio,
+                                telephone, dotted, feet_and_inches})
             if (auto said = way(core)) return *said;
         if (fraction(core)) return said_fraction(core);
         if (const auto both = range(core)) {
@@ -513,10 +787,71 @@ private:
             if (const auto upto = measure(both->second))
                 return fmt::format("{} to {}", said_number(both->first), *upto);
             if (leading_number(both->second) == both->second)
-                return fmt::format("{} to {}", said_number(both->first), both->second);
+                return fmt::format("{} to {}", said_number(both->first), said_number(both->second));
         }
         if (auto said = measure(core)) return *said;
         return std::string(core);
+    }
+
+    // A sign that stands alone between two numbers. Of "10 - 15" the second is the greater: from one to the other.
+    std::string_view between_numbers(std::string_view core) const {
+        if (!behind() || !behind()->closing.empty() || !starts_with_digit(ahead())) return {};
+        const bool dash = core == "-" || core == "–";
+        if (dash && clock_time(behind()->core) && clock_time(ahead()->core)) return "to";
+        const auto first = number(leading_number(behind()->core)), second = number(leading_number(ahead()->core));
+        if (!first || !second || leading_number(behind()->core) != behind()->core) return {};
+        if (core == "x" || core == "*") return "times";
+        if (core == "/" || core == "÷") return "divided by";
+        if (!dash) return {};
+        return *first < *second && !(ahead(2) && ahead(2)->core == "=") ? "to" : "minus";
+    }
+
+    // "6 ft 2 in"
+    bool feet_before() const {
+        return at_ >= 2 && (words_[at_ - 2].core.ends_with("ft") || words_[at_ - 2].core == "feet");
+    }
+
+    // "02:45 min", "1:30 h" count, as "12:00 AM" does not. The unit is taken along.
+    std::optional<std::string> measured_time(const word& one) {
+        const auto* next = ahead();
+        if (!next || !one.closing.empty() || !time_of_day(one.core)) return std::nullopt;
+        const auto colon = one.core.find(':');
+        const auto first = number(one.core.substr(0, colon)), second = number(one.core.substr(colon + 1));
+        if (!first || !second) return std::nullopt;
+        const auto half = to_lower(next->core);
+        if (*second == 0 && (half == "am" || half == "pm" || half == "a.m" || half == "p.m"))
+            return fmt::format("{}", *first);
+        const auto* unit = unit_of(next->core);
+        const bool minutes = (unit && unit->one == "minute") || next->core == "minutes";
+        if (!minutes && !(unit && unit->one == "hour") && next->core != "hours") return std::nullopt;
+        auto said = fmt::format("{} {}{}", counted(*first, minutes ? "minute" : "hour"),
+                                counted(*second, minutes ? "second" : "minute"), next->closing);
+        ++at_;
+        return said;
+    }
+
+    // "the 1990s", "the '90s"
+    std::optional<std::string> a_decade(const word& one) const {
+        if (auto said = decade(one.core)) return said;
+        const bool is_short = one.core.size() == 3 && one.core.ends_with("0s") && is_digit(one.core[0]);
+        if (!is_short || !behind()) return std::nullopt;
+        const bool in_the = at_ >= 2 && to_lower(behind()->core) == "the" && to_lower(words_[at_ - 2].core) == "in";
+        if (!one.opening.ends_with('\'') && !in_the) return std::nullopt;
+        return std::string(tens[static_cast<std::size_t>(one.core[0] - '0')]);
+    }
+
+    // The minutes of "1h 30m" and of "30m 15s".
+    bool part_of_a_duration(std::string_view core) const {
+        if (!core.ends_with('m') || !all_digits(core.substr(0, core.size() - 1))) return false;
+        const auto ends = [](const word* other, char unit) {
+            return other && other->core.size() > 1 && other->core.ends_with(unit) &&
+                   all_digits(other->core.substr(0, other->core.size() - 1));
+        };
+        return (ends(behind(), 'h') && behind()->closing.empty()) || ends(ahead(), 's');
+    }
+    static std::string minutes_of(std::string_view core) {
+        const auto count = core.substr(0, core.size() - 1);
+        return fmt::format("{} minute{}", count, count == "1" ? "" : "s");
     }
 
     static std::string said_fraction(std::string_view core) {

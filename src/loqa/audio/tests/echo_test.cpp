@@ -14,7 +14,7 @@ constexpr std::size_t frame = 512;
 
 // Syllables of noise in changing bands and of changing loudness, with pauses: as different from one seed to another as
 // one sentence from another.
-std::vector<float> talk(unsigned seed, double duration_s) {
+std::vector<float> babble(unsigned seed, double duration_s) {
     std::mt19937 random(seed);
     std::uniform_real_distribution<double> share(0, 1);
     std::normal_distribution<double> noise;
@@ -64,19 +64,32 @@ double share_of(const std::vector<bool>& found, double from_s, double to_s) {
            static_cast<double>(last - first);
 }
 
+// The most frames in a row between two moments that are taken for somebody's, where there is anything to hear.
+int longest_of_others(const std::vector<bool>& found, const mix& heard, double from_s, double to_s) {
+    int longest = 0, run = 0;
+    for (auto i = static_cast<std::size_t>(from_s * 16'000 / frame);
+         i < static_cast<std::size_t>(to_s * 16'000 / frame); ++i) {
+        double power = 0;
+        for (const double x : std::span(heard.samples).subspan(i * frame, frame)) power += x * x / frame;
+        run = !found[i] && power > 1e-5 ? run + 1 : 0;
+        longest = std::max(longest, run);
+    }
+    return longest;
+}
+
 class Echo : public testing::TestWithParam<double> {};  // by the delay, in seconds
 
 TEST_P(Echo, OnesOwnVoiceIsKnownAtAnyDelay) {
-    const auto answer = talk(1, 5);
+    const auto answer = babble(1, 5);
     mix heard;
     heard.add(answer, GetParam(), -10);
-    heard.add(talk(9, 6), 0, -60);  // a room is not silent
+    heard.add(babble(9, 6), 0, -60);  // a room is not silent
     EXPECT_GT(share_of(judge(heard, answer), GetParam() + 0.1, 5), 0.9);
 }
 INSTANTIATE_TEST_SUITE_P(Delays, Echo, testing::Values(0.0, 0.05, 0.2, 0.5, 0.75));
 
 TEST(Echo, WhoSpeaksOverItIsHeard) {
-    const auto answer = talk(1, 6), person = talk(2, 1.5);
+    const auto answer = babble(1, 6), person = babble(2, 1.5);
     mix heard;
     heard.add(answer, 0.1, -10);
     heard.add(person, 2, 0);
@@ -86,15 +99,70 @@ TEST(Echo, WhoSpeaksOverItIsHeard) {
     EXPECT_GT(share_of(found, 4.2, 5.9), 0.9);
 }
 
-TEST(Echo, SomebodyElsesWordsAreNone) {
-    const auto answer = talk(1, 4);
+// An answer is stopped, and the next one follows at once, as where somebody says "never mind" and is told "okay".
+struct interrupted {
+    static constexpr double stopped_s = 3.2, next_s = 3.26, length_s = 0.5;
+    unsigned seed;
+    double delay_s;
+    std::vector<float> answer = babble(1 + 10 * seed, 10), next = babble(2 + 10 * seed, length_s);
     mix heard;
-    heard.add(talk(3, 4), 0, 0);
+
+    interrupted(unsigned which, double delay) : seed(which), delay_s(delay) {
+        const auto played = static_cast<std::ptrdiff_t>(stopped_s * 16'000);
+        heard.add(std::vector(answer.begin(), answer.begin() + played), delay_s, -10);
+        heard.add(next, next_s + delay_s, -10);
+        heard.add(babble(9, 5), 0, -60);
+        heard.add(babble(3 + 10 * seed, 0.7), stopped_s - 0.8, 0);  // what stopped it
+    }
+
+    std::vector<bool> judge() const {
+        echo listens;
+        const steady_time start{seconds(100)};
+        const auto at_s = [&](double s) { return start + milliseconds(static_cast<std::int64_t>(s * 1000)); };
+        listens.will_play(7, answer, start - milliseconds(20));
+        listens.plays(7, start);
+        std::vector<bool> found;
+        int told = 0;
+        for (std::size_t at = 0; at + frame <= heard.samples.size(); at += frame) {
+            const double now_s = static_cast<double>(at + frame) / 16'000;
+            // The next answer is on its way before the speaker says that it has stopped.
+            if (told == 0 && now_s >= stopped_s + 0.01) listens.will_play(8, next, at_s(now_s)), ++told;
+            if (told == 1 && now_s >= stopped_s + 0.03) listens.stops(7, at_s(now_s)), ++told;
+            if (told == 2 && now_s >= next_s) listens.plays(8, at_s(next_s)), ++told;
+            found.push_back(listens.hears(std::span(heard.samples).subspan(at, frame), at_s(now_s)));
+        }
+        return found;
+    }
+};
+
+// It is too short to be compared for long, and right behind the words of who spoke. Four frames of somebody else begin
+// an utterance.
+TEST_P(Echo, TheReplyToWhoInterruptedIsKnownFromItsBeginning) {
+    for (unsigned seed = 0; seed < 5; ++seed) {
+        const interrupted all(seed, GetParam());
+        EXPECT_LT(
+            longest_of_others(all.judge(), all.heard, all.stopped_s, all.next_s + all.length_s + all.delay_s + 0.1), 4)
+            << "seed " << seed;
+    }
+}
+
+TEST(Echo, WhoGoesOnOverTheNextReplyIsHeard) {
+    for (unsigned seed = 0; seed < 5; ++seed) {
+        interrupted all(seed, 0.1);
+        all.heard.add(babble(4 + 10 * seed, 0.8), all.next_s, 0);
+        EXPECT_GE(longest_of_others(all.judge(), all.heard, all.next_s, all.next_s + 0.8), 4) << "seed " << seed;
+    }
+}
+
+TEST(Echo, SomebodyElsesWordsAreNone) {
+    const auto answer = babble(1, 4);
+    mix heard;
+    heard.add(babble(3, 4), 0, 0);
     EXPECT_LT(share_of(judge(heard, answer), 0.5, 4), 0.05);
 }
 
 TEST(Echo, WhatWasCalledOffIsHeardNoLonger) {
-    const auto answer = talk(1, 20);
+    const auto answer = babble(1, 20);
     echo listens;
     const steady_time start{seconds(100)};
     listens.will_play(7, answer, start);
@@ -107,10 +175,30 @@ TEST(Echo, WhatWasCalledOffIsHeardNoLonger) {
     EXPECT_TRUE(listens.over(start + seconds(17)));
 }
 
+TEST(Echo, MayBeHeardUntilTheRoomIsSilent) {
+    const auto answer = babble(1, 10);
+    const steady_time start{seconds(100)};
+    for (const bool comes_back : {true, false}) {
+        echo listens;
+        listens.will_play(7, answer, start);
+        listens.plays(7, start);
+        mix heard;
+        heard.add(babble(9, 5), 0, -60);
+        if (comes_back) heard.add(answer, 0.2, -10);
+        for (std::size_t at = 0; at + frame <= 3 * 16'000; at += frame)
+            listens.hears(std::span(heard.samples).subspan(at, frame), start + milliseconds((at + frame) / 16));
+        EXPECT_TRUE(listens.may_be_heard(start + seconds(3)));
+        listens.stops(7, start + milliseconds(3'100));
+        EXPECT_TRUE(listens.may_be_heard(start + milliseconds(3'100)));
+        EXPECT_EQ(listens.may_be_heard(start + milliseconds(3'350)), comes_back);
+        EXPECT_FALSE(listens.may_be_heard(start + milliseconds(3'800)));
+    }
+}
+
 TEST(Echo, IsOverWithItsSound) {
     echo listens;
     const steady_time start{seconds(100)};
-    listens.will_play(7, talk(1, 2), start);
+    listens.will_play(7, babble(1, 2), start);
     EXPECT_FALSE(listens.over(start + seconds(2)));
     EXPECT_TRUE(listens.over(start + seconds(4)));
 }

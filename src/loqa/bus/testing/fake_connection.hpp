@@ -32,7 +32,7 @@ inline bool matches(std::string_view pattern, std::string_view subject) {
     return want.size() == have.size();
 }
 
-class fake_connection final : public connection {
+class fake_connection : public connection {
 public:
     result<void> publish(std::string_view subject, std::string_view payload, const headers& headers = {}) override {
         return send({std::string(subject), {}, headers, std::string(payload)});

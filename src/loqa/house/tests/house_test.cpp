@@ -175,6 +175,22 @@ TEST_F(House, IsRememberedAfterARestart) {
     EXPECT_THAT(home->items("todo.shopping_list"), ElementsAre(list_item{"milk", true}, list_item{"bread", false}));
 }
 
+TEST_F(House, OfAPrivateTurnKeepsTheWordsInMemoryAlone) {
+    ASSERT_TRUE(home->apply({.items = {{.list_id = "todo.shopping_list", .text = "xylophone"}}, .ephemeral = true}));
+    ASSERT_TRUE(home->apply({.states = {{"media_player.kitchen_radio", "playing", {{"media_title", "xylophone"}}}},
+                             .items = {},
+                             .ephemeral = true}));
+    EXPECT_EQ(say("add bread to my shopping list"), "Added bread");
+    EXPECT_THAT(home->items("todo.shopping_list"), testing::SizeIs(2));
+    EXPECT_EQ(attribute("media_player.kitchen_radio", "media_title"), "xylophone");
+    for (const auto& entry : fs::directory_iterator(folder))
+        EXPECT_EQ(read_file(entry.path())->find("xylophone"), std::string::npos) << entry.path();
+    open();
+    EXPECT_EQ(state("media_player.kitchen_radio"), "playing");
+    EXPECT_NE(attribute("media_player.kitchen_radio", "media_title"), "xylophone");
+    EXPECT_THAT(home->items("todo.shopping_list"), ElementsAre(list_item{"bread", false}));
+}
+
 TEST_F(House, AnEditedFileKeepsTheStatesOfWhatStays) {
     EXPECT_EQ(say("turn on the porch light"), "Turned on the porch light");
     auto edited = *as_built;

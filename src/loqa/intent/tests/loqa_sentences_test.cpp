@@ -76,6 +76,7 @@ INSTANTIATE_TEST_SUITE_P(
         S{"Set a timer for a quarter of an hour", "HassStartTimer", {{"minutes", "15"}}},
         S{"Set a timer for a hundred and twenty minutes", "HassStartTimer", {{"minutes", "120"}}},
         S{"Could you please set a timer for twenty five minutes?", "HassStartTimer", {{"minutes", "25"}}},
+        S{"Hey Loqa, set a timer for ten minutes right now.", "HassStartTimer", {{"minutes", "10"}}},
         S{"Set a pasta timer for ten minutes.", "HassStartTimer", {{"minutes", "10"}, {"name", "pasta"}}},
         S{"Set a ten minute timer called pasta.", "HassStartTimer", {{"minutes", "10"}, {"name", "pasta"}}},
         S{"Set a ten minute pasta timer", "HassStartTimer", {{"minutes", "10"}, {"name", "pasta"}}},

@@ -30,7 +30,8 @@ constexpr attempt attempts[] = {
     &try_as<playback_started>, &try_as<speech_started>,   &try_as<stt_error>,     &try_as<session_reply>,
     &try_as<session_state>,    &try_as<session_degraded>, &try_as<session_ended>, &try_as<timer_start>,
     &try_as<timer_cancel>,     &try_as<timer_status>,     &try_as<node_announce>, &try_as<node_heartbeat>,
-    &try_as<component_status>, &try_as<readiness>,        &try_as<tts_prepare>,
+    &try_as<component_status>, &try_as<readiness>,        &try_as<tts_prepare>,   &try_as<playback_stopped>,
+    &try_as<playback_volume>,  &try_as<session_listen>,   &try_as<tts_flush>,
 };
 
 void try_headers(std::string_view text) {

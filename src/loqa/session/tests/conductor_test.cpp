@@ -554,6 +554,24 @@ TEST_F(Conductor, ARingThatItsSpeakerDoesNotPlayGoesToTheDefaultOne) {
     EXPECT_EQ(sent<protocol::tts_request>(subject::tts_request).size(), 2u);
 }
 
+TEST_F(Conductor, ARingThatItsSpeakerDoesNotPlayGoesToTheOneThatPlayedLastWhereNoneIsConfigured) {
+    for (const std::string name : {"attic", "hall"}) {
+        hear(subject::playback_started, protocol::playback_started{.session_id = name}, headers("before"));
+        pass(seconds(1));
+    }
+    ASSERT_TRUE(timers->start({.duration = seconds(1), .session_id = "kitchen", .pcm = true}));
+    let_ring(seconds(1));
+    std::vector<std::string> rang;
+    for (int i = 0; i < 3; ++i) {
+        rang.push_back(sent<protocol::tts_request>(subject::tts_request).back().target);
+        speak("timer-1", ringing_turn());
+        pass(seconds(2));
+        turns->tick();
+        if (i > 0) pass(seconds(10));  // the pause between announcements
+    }
+    EXPECT_THAT(rang, ElementsAre("kitchen", "hall", "attic")) << "nobody plays it";
+}
+
 TEST_F(Conductor, ARingIsPutOffByVoice) {
     say("set a pasta timer for five minutes");
     speak();
@@ -645,6 +663,73 @@ TEST_F(Conductor, TimersAreSetAskedForAndCancelledByVoice) {
         EXPECT_EQ(spoken().back(), answer) << says;
         speak("s", turn);
     }
+}
+
+// In a row, in one session: the words after a question complete the command that it was about.
+TEST_F(Conductor, AQuestionForWordsIsAnsweredByThem) {
+    int n = 0;
+    for (const auto& [says, answer] : {
+             talk{"set a timer", "For how long?"},
+             talk{"Ten minutes.", "Timer set for 10 minutes."},
+             talk{"set a pasta timer", "For how long?"},
+             talk{"for three minutes please", "Pasta timer set for 3 minutes."},
+             talk{"set a timer for tea", "For how long?"},
+             talk{"what time is it", "It is midnight."},
+             talk{"four minutes", "Sorry, I can't help with that."},
+             talk{"set a pasta timer for four minutes", "Pasta timer set for 4 minutes."},
+             talk{"cancel the pasta timer",
+                  "There are 2 timers: the 3 minute pasta timer and the 4 minute pasta timer. Which one should I "
+                  "cancel?"},
+             talk{"the three minute one", "Pasta timer cancelled."},
+             talk{"add five minutes",
+                  "There are 2 timers: the pasta timer and the 10 minute timer. Which one should I add to?"},
+             talk{"the pasta timer", "5 minutes added, 9 minutes left on the pasta timer."},
+             talk{"pause the timer",
+                  "There are 2 timers: the pasta timer and the 10 minute timer. Which one should I pause?"},
+             talk{"the first", "10 minute timer paused with 10 minutes left."},
+             talk{"cancel the timer",
+                  "There are 2 timers: the pasta timer and the 10 minute timer. Which one should I cancel?"},
+             talk{"never mind", "Okay."},
+             talk{"cancel the timer",
+                  "There are 2 timers: the pasta timer and the 10 minute timer. Which one should I cancel?"},
+             talk{"no", "Okay."},
+             talk{"cancel the timer",
+                  "There are 2 timers: the pasta timer and the 10 minute timer. Which one should I cancel?"},
+             talk{"all of them", "2 timers cancelled."},
+             talk{"set an alarm", "For what time should the alarm be?"},
+             talk{"set a zebra for ten days", "Sorry, I can't help with that."},
+             talk{"set an alarm", "For what time should the alarm be?"},
+             talk{"at half past seven in the morning every day", "Alarm set for 7:30 AM every day."},
+             talk{"set an alarm called gym for 6 am every tuesday", "Gym alarm set for 6 AM every Tuesday."},
+             talk{"cancel the alarm",
+                  "There are 2 alarms: the 7:30 AM alarm and the gym alarm. Which one should I cancel?"},
+             talk{"gym", "Gym alarm cancelled."},
+             talk{"how long until my alarm", "The next alarm is for 7:30 AM every day."},
+             talk{"gym", "Sorry, I can't help with that."},
+         }) {
+        const auto turn = "t" + std::to_string(n++);
+        say(std::string(says), "s", turn);
+        ASSERT_FALSE(spoken().empty()) << says;
+        EXPECT_EQ(spoken().back(), answer) << says;
+        speak("s", turn);
+        // Until it is over its words are an echo.
+        hear(subject::playback_stopped, protocol::playback_stopped{.session_id = "s", .completed = true},
+             headers(turn));
+    }
+}
+
+TEST_F(Conductor, AQuestionForWordsOpensTheMicrophoneAndIsForgottenInTime) {
+    say("set a timer", "s", "t1");
+    speak("s", "t1");
+    pass(seconds(5));
+    const auto listens = bus.published(subject::session_listen);
+    ASSERT_EQ(listens.size(), 1u);
+    EXPECT_EQ(protocol::decode<protocol::session_listen>(listens[0].payload)->expects, "words");
+
+    clock.advance(seconds(31));
+    say("ten minutes", "s", "t2");
+    EXPECT_EQ(spoken().back(), "Sorry, I can't help with that.");
+    EXPECT_TRUE(timers->list()->empty());
 }
 
 TEST_F(Conductor, TheOlderTimerSubjectsWork) {
@@ -763,6 +848,7 @@ TEST_F(Conductor, StopCallsOffAllButItself) {
     say("never mind", "s", "t2");
     const auto cancels = sent<protocol::tts_cancel>(subject::tts_cancel);
     ASSERT_EQ(cancels.size(), 2u);
+    EXPECT_EQ(cancels[0].except_turn_id, "t2");
     EXPECT_EQ(cancels[1].session_id, "s");
     EXPECT_EQ(cancels[1].except_turn_id, "t2");
     EXPECT_EQ(spoken().back(), "Okay.");
@@ -807,6 +893,8 @@ TEST_P(Interruption, CallsOffWhatSoundsByThePolicy) {
     EXPECT_EQ(called_off() > 0, c.at_once);
     say(std::string(c.words), "s", "u", protocol::audio_form::pcm);
     EXPECT_EQ(called_off() > 0, c.then);
+    for (const auto& cancel : sent<protocol::tts_cancel>(subject::tts_cancel))
+        EXPECT_EQ(cancel.except_turn_id, "u") << "what is said to these words may be asked for before it is heard";
     EXPECT_THAT(reasons(), testing::ContainerEq(c.reasons));
 }
 INSTANTIATE_TEST_SUITE_P(

@@ -33,37 +33,47 @@ TEST(RingText, SaysWhichAndHowLate) {
 
 TEST(Ringing, GoesOnAfterAPauseAndEndsAtTheCap) {
     manual_clock clock;
-    ringing rings({.pause = 10s, .times = 2, .default_target = ""}, clock);
+    ringing rings({.pause = 10s, .times = 2}, clock);
     const timers::timer t{.id = 7, .session_id = "s"};
-    EXPECT_EQ(rings.begin(t).target, "s");
+    EXPECT_EQ(rings.begin(t, std::nullopt).target, "s");
     EXPECT_EQ(rings.next(), steady_time::max()) << "while it is said";
     EXPECT_FALSE(rings.said(7, true, true));
     EXPECT_THAT(rings.due(), IsEmpty());
     clock.advance(10s);
     EXPECT_EQ(rings.next(), clock.steady());
     EXPECT_THAT(rings.due(), ElementsAre(7));
-    rings.begin(t);
+    rings.begin(t, std::nullopt);
     EXPECT_FALSE(rings.said(7, false, false)) << "what could not be said does not count";
     clock.advance(10s);
-    rings.begin(t);
+    rings.begin(t, std::nullopt);
     EXPECT_TRUE(rings.said(7, true, true));
     EXPECT_THAT(rings.due(), IsEmpty());
 }
 
 TEST(Ringing, LeavesASpeakerThatIsGone) {
     manual_clock clock;
-    ringing rings({.pause = 10s, .times = 5, .default_target = "hall"}, clock);
+    ringing rings({.pause = 10s, .times = 5}, clock);
     const timers::timer t{.id = 7, .target = "kitchen", .pcm = true};
-    EXPECT_EQ(rings.begin(t).target, "kitchen");
+    const ringing::place kitchen{.target = "kitchen", .pcm = true}, hall{.target = "hall"};
+    EXPECT_EQ(rings.begin(t, hall), kitchen);
     EXPECT_FALSE(rings.said(7, true, false));
     EXPECT_THAT(rings.due(), ElementsAre(7)) << "at once";
     for (int i = 0; i < 2; ++i) {
-        const auto where = rings.begin(t);
-        EXPECT_EQ(where.target, "hall");
-        EXPECT_TRUE(where.is_elsewhere);
-        EXPECT_FALSE(where.pcm);
+        EXPECT_EQ(rings.begin(t, hall), hall);
         EXPECT_FALSE(rings.said(7, true, true));
         EXPECT_THAT(rings.due(), IsEmpty());
+    }
+    EXPECT_EQ(rings.begin(t, std::nullopt), kitchen) << "there is no other any more";
+}
+
+TEST(Ringing, StaysWhereItIsWhenThereIsNoOtherSpeaker) {
+    manual_clock clock;
+    ringing rings({.pause = 10s, .times = 5}, clock);
+    const timers::timer t{.id = 7, .session_id = "kitchen", .pcm = true};
+    for (int i = 0; i < 2; ++i) {
+        EXPECT_EQ(rings.begin(t, std::nullopt), (ringing::place{.target = "kitchen", .pcm = true}));
+        EXPECT_FALSE(rings.said(7, true, false));
+        EXPECT_THAT(rings.due(), IsEmpty()) << "after the pause";
     }
 }
 

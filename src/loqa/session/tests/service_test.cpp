@@ -79,7 +79,7 @@ TEST_F(Service, LosesNothingThatComesFromSeveralThreads) {
                 for (int i = 0; i < each; ++i) say(fmt::format("{}-{}", client, i), "what time is it");
             });
     }
-    EXPECT_EQ(bus_.wait_for(subject::tts_request, 4 * each).size(), 4U * each);
+    EXPECT_EQ(bus_.wait_for(subject::tts_request, 4 * each, seconds(120)).size(), 4U * each);
 }
 
 TEST_F(Service, RingsAndStops) {

@@ -107,6 +107,65 @@ TEST_F(TimerAnswers, TimersArePausedPutForthAndToldApart) {
         EXPECT_EQ(say(says), answer) << says;
 }
 
+TEST_F(TimerAnswers, OfOneNameAreToldApartByTheirLength) {
+    for (const auto& [says, answer] : {
+             std::pair<std::string, std::string>{"set a pasta timer for 3 minutes", "Pasta timer set for 3 minutes."},
+             {"set a pasta timer for 4 minutes", "Pasta timer set for 4 minutes."},
+             {"set a timer for 90 seconds", "Timer set for 1 minute and 30 seconds."},
+             {"cancel the pasta timer",
+              "There are 2 timers: the 3 minute pasta timer and the 4 minute pasta timer. Which one should I cancel?"},
+             {"how long is left on the 3 minute pasta timer", "3 minutes left on the pasta timer."},
+             {"add 1 minute to the 3 minute pasta timer", "1 minute added, 4 minutes left on the pasta timer."},
+             {"make the 4 minute timer 2 minutes longer", "2 minutes added, 6 minutes left on the pasta timer."},
+             {"make the first timer 1 minute shorter", "1 minute removed, 3 minutes left on the pasta timer."},
+             {"cancel the 4 minute pasta timer", "Pasta timer cancelled."},
+             {"cancel the last timer", "1 minute and 30 second timer cancelled."},
+             {"make the pasta timer 10 minutes longer", "10 minutes added, 13 minutes left on the pasta timer."},
+         })
+        EXPECT_EQ(say(says), answer) << says;
+}
+
+TEST_F(TimerAnswers, ArePausedAndResumedAllAtOnce) {
+    for (const auto& [says, answer] : {
+             std::pair<std::string, std::string>{"pause all timers", "No timer is running."},
+             {"set a pasta timer for 3 minutes", "Pasta timer set for 3 minutes."},
+             {"pause all timers", "Pasta timer paused with 3 minutes left."},
+             {"set a timer for 4 minutes", "Timer set for 4 minutes."},
+             {"set a timer for 5 minutes", "Timer set for 5 minutes."},
+             {"pause all my timers", "2 timers paused."},
+             {"pause every timer", "No timer is running."},
+             {"resume all timers", "3 timers go on."},
+             {"resume my timers", "No timer is paused."},
+         })
+        EXPECT_EQ(say(says), answer) << says;
+}
+
+// Times in this test are those of the process's zone.
+TEST_F(TimerAnswers, AlarmsAreFoundByTheirNameAndTheirDays) {
+    clock_.advance(timers::from_local(std::chrono::local_days(2026y / std::chrono::March / 27) + 21h) - clock_.wall());
+    for (const auto& [says, answer] : {
+             std::pair<std::string, std::string>{"set an alarm called gym for 6 am every tuesday",
+                                                 "Gym alarm set for 6 AM every Tuesday."},
+             {"set a weekday alarm for 7 am", "Alarm set for 7 AM on weekdays."},
+             {"set a recurring alarm for 8 am", "Alarm set for 8 AM every day."},
+             {"set a recurring alarm for 8 am on mondays and wednesdays",
+              "Alarm set for 8 AM every Monday and Wednesday."},
+             {"set an alarm for 9 am", "Alarm set for 9 AM tomorrow."},
+             {"when is my next alarm", "The next alarm is for 8 AM every day."},
+             {"cancel the gym alarm", "Gym alarm cancelled."},
+             {"cancel the gym alarm", "There is no such alarm."},
+             {"cancel the 8 am alarm",
+              "There are 2 alarms: the alarm for 8 AM every day and the alarm for 8 AM every "
+              "Monday and Wednesday. Which one should I cancel?"},
+             {"cancel the daily alarm", "8 AM alarm cancelled."},
+             {"cancel my weekday alarm", "7 AM alarm cancelled."},
+             {"cancel the wednesday alarm", "8 AM alarm cancelled."},
+             {"cancel the saturday alarm", "9 AM alarm cancelled."},
+             {"when is my next alarm", "No alarm is set."},
+         })
+        EXPECT_EQ(say(says), answer) << says;
+}
+
 TEST_F(TimerAnswers, ARoomsTimerIsTheOneThatWasSetThere) {
     const asker kitchen{.session_id = "s", .area = "Kitchen"}, office{.session_id = "s", .area = "Office"};
     for (const auto& who : {kitchen, office})

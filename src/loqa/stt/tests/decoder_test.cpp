@@ -93,6 +93,28 @@ TEST_F(Decoder, WhatIsForgottenIsNotDelivered) {
     EXPECT_EQ(decoder_.waiting(), 0u);
 }
 
+TEST_F(Decoder, AReadingThatLacksWhatWasSaidSinceIsInterrupted) {
+    engine_.hold();
+    decoder_.submit(1, ms(10), reading::partial, 1);
+    engine_.wait_for_reading();
+    decoder_.submit(1, ms(20), reading::ahead, 2);  // does not wait for the other, which nobody releases
+    engine_.wait_for_reading();
+    decoder_.submit(1, ms(30), reading::final, 3);
+    engine_.release();
+    EXPECT_THAT(wait_for(1), ElementsAre(seen{1, reading::final, 3, "60 ms"}));
+}
+
+TEST_F(Decoder, AReadingIsNotInterruptedForAPartialNorForAnotherUtterance) {
+    engine_.hold();
+    decoder_.submit(1, ms(10), reading::ahead, 1);
+    engine_.wait_for_reading();
+    decoder_.submit(1, ms(20), reading::partial, 2);
+    decoder_.submit(2, ms(30), reading::final, 1);
+    engine_.release();
+    EXPECT_THAT(wait_for(3), ElementsAre(seen{1, reading::ahead, 1, "10 ms"}, seen{2, reading::final, 1, "30 ms"},
+                                         seen{1, reading::partial, 2, "30 ms"}));
+}
+
 TEST(FormOf, AWordThatWasOnlyHeardAgainEndsNothing) {
     const auto growable = [](std::string_view) { return phrase::growable; };
     EXPECT_EQ(form_of({.text = "Silence."}, growable), phrase::growable);

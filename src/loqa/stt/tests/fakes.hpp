@@ -24,20 +24,21 @@ public:
 
     std::atomic<bool> fails = false;
     std::atomic<bool> misses = false;  // it takes everything for silence
+    std::atomic<bool> lags = false;    // it takes everything for speech
 
 private:
     struct detector final : audio::voice_detector {
         explicit detector(const loudness& owner) : owner_(owner) {}
         result<std::optional<float>> score(audio::vad_frame frame) override {
             if (owner_.fails) return fail(errc::engine_failed, "the detector is broken");
-            return audio::rms(frame) > 0.1F && !owner_.misses ? 0.95F : 0.05F;
+            return owner_.lags || (audio::rms(frame) > 0.1F && !owner_.misses) ? 0.95F : 0.05F;
         }
         void reset() override {}
         const loudness& owner_;
     };
 };
 
-// Reads "N ms": how much sound it was given. Waits while it is held.
+// Reads "N ms": how much sound it was given. Waits while it is held, unless it is interrupted.
 class stopwatch final : public recognizer {
 public:
     std::unique_ptr<stream> start() override { return std::make_unique<input>(*this); }
@@ -71,18 +72,28 @@ private:
         }
         result<hypothesis> read() override {
             std::unique_lock lock(owner_.mutex_);
+            interrupted_ = false;
             ++owner_.waiting_;
             owner_.changed_.notify_all();
-            owner_.changed_.wait(lock, [this] { return !owner_.held_; });
+            owner_.changed_.wait(lock, [this] { return !owner_.held_ || interrupted_; });
             --owner_.waiting_;
+            if (interrupted_) return fail(errc::cancelled, "interrupted");
             ++owner_.readings;
             if (owner_.fails) return fail(errc::engine_failed, "the engine is broken");
             return hypothesis{std::to_string(samples_ / 16) + " ms", 0.5F};
         }
         result<hypothesis> finish() override { return read(); }
+        void interrupt() override {
+            {
+                std::lock_guard lock(owner_.mutex_);
+                interrupted_ = true;
+            }
+            owner_.changed_.notify_all();
+        }
 
         stopwatch& owner_;
         std::size_t samples_ = 0;
+        bool interrupted_ = false;
     };
 
     std::mutex mutex_;

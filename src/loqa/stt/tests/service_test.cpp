@@ -122,6 +122,24 @@ TEST_F(Service, AClientThatSpeaksPcmIsUnderstoodAndItsTurnIsKept) {
     EXPECT_EQ(turn.audio, protocol::audio_form::pcm);
 }
 
+TEST_F(Service, WhoTakesUpATurnAtOnceIsKnownWhenItIsToldAgain) {
+    start();
+    const auto takes_up = bus_.subscribe("stt.text.final", [this](const bus::message& m) {
+        const protocol::session_state taken{.session_id = "a",
+                                            .turn_id = protocol::read_turn(m.headers).turn_id,
+                                            .state = "deciding",
+                                            .owner = "quick"};
+        ASSERT_TRUE(bus_.publish("session.state", protocol::encode(taken)));
+    });
+    ASSERT_TRUE(takes_up);
+    send_json("a", speech_ + silence_);
+    const auto again = bus_.wait_for("stt.text.again");
+    ASSERT_THAT(again, SizeIs(1));
+    const auto turn = protocol::read_turn(again[0].headers);
+    EXPECT_EQ(turn.again, "deciding");
+    EXPECT_EQ(turn.owner, "quick");
+}
+
 TEST_F(Service, TheHopsOfATurnAreChildrenOfItsRoot) {
     start();
     const auto root = telemetry::new_trace();

@@ -23,6 +23,7 @@ struct request {
 class Session : public ::testing::Test, public session_host {
 protected:
     std::uint64_t next_utterance() override { return ++utterances_; }
+    bool may_hear_itself(const std::string&, steady_time) const override { return hears_itself_; }
     void submit(std::uint64_t utterance, std::vector<float> samples, reading what, std::int64_t mark) override {
         samples_[utterance] += samples.size();
         requests_.push_back({utterance, what, mark, samples_[utterance]});
@@ -31,6 +32,7 @@ protected:
     void hurry(std::uint64_t utterance) override { hurried_.push_back(utterance); }
     void forget(std::uint64_t) override {}
     bool spare() const override { return spare_; }
+    bool idle() const override { return idle_; }
     void on_started(const utterance& of) override {
         told_.push_back("started");
         turns_.push_back(of.turn);
@@ -49,6 +51,11 @@ protected:
             clock_.advance(step);
             hear(testing::sound(loud, step), last && duration <= step);
         }
+    }
+    // Whole frames of the detector, at once.
+    void send_frames(session& to, bool loud, int count) {
+        for (int i = 0; i < count; ++i)
+            to.hear({"s", 0, 16'000, 1, testing::sound(loud, milliseconds{32}), false, {}, clock_.steady()});
     }
     void speak(milliseconds duration) { send(true, duration); }
     void be_silent(milliseconds duration) { send(false, duration); }
@@ -83,12 +90,14 @@ protected:
     std::deque<outcome> answers_;
     std::map<std::uint64_t, std::size_t> samples_;
     std::vector<std::uint64_t> hurried_;
+    bool hears_itself_ = false;
     std::vector<std::string> told_;
     std::vector<protocol::turn_headers> turns_;
     std::optional<utterance> last_;
     protocol::turn_headers client_turn_;
     bool answers_at_once_ = false;
     bool spare_ = true;
+    bool idle_ = true;
     std::uint64_t utterances_ = 0;
 
     session_options options_ = [] {
@@ -473,23 +482,37 @@ TEST_F(Session, WhatWasReadInTheMiddleOfAWordIsListenedToAgainUnlessItIsACommand
     for (const auto& [form, looks] : {std::pair{phrase::unknown, 2}, {phrase::growable, 1}}) {
         session hears("s", options_, voices_.start(), clock_, *this);
         requests_.clear();
-        const auto hear_frames = [&](bool loud, int frames) {
-            for (int i = 0; i < frames; ++i)
-                hears.hear({"s", 0, 16'000, 1, testing::sound(loud, milliseconds{32}), false, {}, clock_.steady()});
-        };
-        while (requests_.empty()) hear_frames(true, 1);
+        while (requests_.empty()) send_frames(hears, true, 1);
         EXPECT_EQ(requests_[0].what, reading::partial);
         outcome made;
         made.utterance = requests_[0].utterance;
         made.mark = requests_[0].mark;
         made.heard->text = "turn on the whole way like";
         made.form = form;
-        hear_frames(false, 1);
+        send_frames(hears, false, 1);
         hears.take(made);
-        hear_frames(false, 1);
+        send_frames(hears, false, 1);
         ASSERT_EQ(std::ssize(requests_), looks);
         EXPECT_EQ(requests_.back().what, looks == 2 ? reading::ahead : reading::partial);
     }
+}
+
+TEST_F(Session, WhatWasReadAsTheWordEndedIsListenedToAgainBeforeTheDetectorSeesTheSilence) {
+    options_.partial_every = milliseconds{192};
+    session hears("s", options_, voices_.start(), clock_, *this);
+    send_frames(hears, false, 15);  // what silence is here
+    while (requests_.empty()) send_frames(hears, true, 1);
+    outcome made;
+    made.utterance = requests_[0].utterance;
+    made.mark = requests_[0].mark;
+    made.heard->text = "turn on the whole way like";
+    voices_.lags = true;
+    send_frames(hears, false, 1);
+    hears.take(made);
+    ASSERT_THAT(requests_, SizeIs(1));
+    send_frames(hears, false, 1);
+    ASSERT_THAT(requests_, SizeIs(2));
+    EXPECT_EQ(requests_[1].what, reading::ahead);
 }
 
 TEST_F(Session, AfterAQuestionAYesIsEnoughAndOthersAreWaitedForLonger) {
@@ -521,6 +544,22 @@ TEST_F(Session, WhileLoqaSpeaksAShortSoundIsNoSpeech) {
     be_silent(milliseconds{100});
     speak(milliseconds{100});
     EXPECT_EQ(told_.back(), "started");
+}
+
+// Whatever loqad says: a question of Loqa's sounds as an answer does, and words that interrupt nothing end nothing.
+TEST_F(Session, WhileItMayHearItselfAShortSoundIsNoSpeech) {
+    for (const auto how : {attention::asking, attention::idle}) {
+        session_.attend(how);
+        hears_itself_ = true;
+        speak(milliseconds{80});
+        be_silent(milliseconds{100});
+        EXPECT_THAT(told_, IsEmpty());
+        hears_itself_ = false;
+        speak(milliseconds{80});
+        EXPECT_THAT(told_, ElementsAre("started"));
+        be_silent(milliseconds{1'500});
+        told_.clear();
+    }
 }
 
 TEST_F(Session, ReadsWhileThePersonSpeaksWhenThereIsTime) {
@@ -555,6 +594,159 @@ TEST_F(Session, ReadsWhileThePersonSpeaksWhenThereIsTime) {
     ASSERT_THAT(requests_, SizeIs(2));
     read("turn on the lights", phrase::growable);
     EXPECT_THAT(told_, ElementsAre("started", "ahead turn on the lights"));  // two readings agree
+}
+
+// A voice that is 7.5 dB below the one before it: somebody else's, or the same person's.
+class SessionOverAQuieterVoice : public Session {
+protected:
+    void hear_frames(float level, int frames) {
+        for (int i = 0; i < frames; ++i) {
+            std::vector<float> samples(audio::vad_frame_samples);
+            for (std::size_t at = 0; at < samples.size(); ++at)
+                samples[at] = level * std::sin(static_cast<float>(at) * 0.14F);
+            clock_.advance(audio::vad_frame_duration);
+            hears_.hear({"s", 0, 16'000, 1, audio::to_s16le(audio::pcm_view(samples)), false, {}, clock_.steady()});
+        }
+    }
+    void speak_up(int frames) { hear_frames(0.5F, frames); }
+    void quietly(int frames) { hear_frames(0.21F, frames); }
+    // What the decoder would say to the latest request of this number: the first for all that was said, the next one
+    // for what came before the quieter voice.
+    void read(std::uint64_t utterance, const std::string& text, phrase form) {
+        const auto found = std::ranges::find(requests_.rbegin(), requests_.rend(), utterance, &request::utterance);
+        ASSERT_NE(found, requests_.rend());
+        outcome made;
+        made.utterance = found->utterance;
+        made.what = found->what;
+        made.mark = found->mark;
+        made.heard->text = text;
+        made.form = form;
+        EXPECT_TRUE(hears_.take(made));
+    }
+    // "Turn on the lights", and a quieter voice behind it, with so much of which `all` is read. The number of all of
+    // it.
+    std::uint64_t turn_on_the_lights(bool over_somebody, const std::string& all, phrase form) {
+        if (over_somebody) quietly(10);
+        speak_up(20);
+        const auto first = requests_.back().utterance;
+        read(first, "turn on the", phrase::open);
+        quietly(over_somebody ? 6 : 16);
+        read(first, all, form);
+        quietly(1);
+        read(first + 1, "turn on the lights", phrase::growable);
+        return first;
+    }
+    bool over() const { return told_.back().starts_with("final"); }
+
+    session hears_ = [&] {
+        options_.partial_every = milliseconds{192};
+        return session("s", options_, voices_.start(), clock_, *this);
+    }();
+};
+
+TEST_F(SessionOverAQuieterVoice, ACommandThatNothingCanFollowIsOverWhileSomebodyElseGoesOn) {
+    quietly(10);
+    speak_up(20);
+    read(1, "and turn on the", phrase::open);
+    quietly(6);
+    EXPECT_EQ(requests_.back().utterance, 1u) << "one reading at a time";
+    read(1, "and turn on the light he", phrase::unknown);
+    quietly(1);
+    ASSERT_EQ(requests_.back().utterance, 2u);
+    EXPECT_EQ(requests_.back().samples, (6u + 20 + 3) * audio::vad_frame_samples) << "with the ends of the words";
+    read(2, "turn on the light", phrase::complete);
+    EXPECT_EQ(told_.back(), "ahead turn on the light");
+    quietly(4);
+    EXPECT_FALSE(over());
+    quietly(1);
+    EXPECT_EQ(told_.back(), "final \"turn on the light\" speech_end");
+    EXPECT_EQ(last_->speech, 30 * audio::vad_frame_duration);
+    // Nor do they begin anything.
+    const auto before = told_.size();
+    quietly(60);
+    EXPECT_EQ(told_.size(), before);
+    speak_up(10);
+    EXPECT_EQ(told_.back(), "started");
+}
+
+TEST_F(SessionOverAQuieterVoice, WhoGoesOnAloudIsNotCutOff) {
+    quietly(10);
+    speak_up(20);
+    read(1, "turn on the", phrase::open);
+    quietly(6);
+    read(1, "turn on the light", phrase::complete);
+    quietly(1);
+    speak_up(1);
+    read(2, "turn on the light", phrase::complete);
+    speak_up(20);
+    EXPECT_FALSE(over());
+}
+
+TEST_F(SessionOverAQuieterVoice, ACommandMayGoOnMoreQuietly) {
+    for (const bool over_somebody : {true, false}) {
+        const auto first = turn_on_the_lights(over_somebody, "turn on the lights in the", phrase::open);
+        quietly(35);
+        EXPECT_FALSE(over());
+        hear_frames(0, 2);
+        read(first, "turn on the lights in the kitchen", phrase::complete);
+        hear_frames(0, 2);
+        EXPECT_EQ(told_.back(), "final \"turn on the lights in the kitchen\" speech_end");
+    }
+}
+
+TEST_F(SessionOverAQuieterVoice, ACommandThatMayGoOnIsOverWhenWhatFollowsMakesNoSense) {
+    // Who was heard before the command is known to be somebody else sooner.
+    for (const int frames : {13, 29}) {
+        const bool over_somebody = frames == 13;
+        const auto first = turn_on_the_lights(over_somebody, "turn on the lights he", phrase::unknown);
+        quietly(over_somebody ? 5 : 6);
+        read(first, "turn on the lights he said that", phrase::unknown);
+        quietly(frames - (over_somebody ? 14 : 25));
+        EXPECT_FALSE(over());
+        quietly(2);
+        EXPECT_EQ(told_.back(), "final \"turn on the lights\" speech_end");
+        hear_frames(0, 300);
+    }
+}
+
+TEST_F(SessionOverAQuieterVoice, AQuietWordAtTheEndIsNobodyElse) {
+    speak_up(20);
+    read(1, "turn off the", phrase::open);
+    quietly(12);
+    read(1, "turn off the lights in dark", phrase::unknown);
+    hear_frames(0, 3);
+    read(1, "turn off the lights in dark", phrase::unknown);
+    hear_frames(0, 16);
+    EXPECT_EQ(told_.back(), "final \"turn off the lights in dark\" speech_end") << "half a command is none";
+    EXPECT_EQ(requests_.back().utterance, 1u);
+}
+
+TEST_F(SessionOverAQuieterVoice, NobodyIsReadApartWhileOthersWaitToBeRead) {
+    idle_ = false;
+    quietly(10);
+    speak_up(20);
+    read(1, "and turn on the", phrase::open);
+    quietly(12);
+    EXPECT_EQ(requests_.back().utterance, 1u);
+    read(1, "and turn on the light", phrase::unknown);
+    idle_ = true;
+    quietly(1);
+    EXPECT_EQ(requests_.back().utterance, 2u);
+}
+
+TEST_F(SessionOverAQuieterVoice, NobodyWaitsForSomebodyElseToComeToAnEnd) {
+    quietly(10);
+    speak_up(20);
+    read(1, "and turn on", phrase::open);
+    quietly(6);
+    read(1, "and turn on the light he", phrase::unknown);
+    quietly(1);
+    read(2, "turn on the whole way", phrase::unknown);
+    quietly(39);
+    EXPECT_FALSE(over());
+    read(1, "and turn on the whole way he said that", phrase::unknown);
+    quietly(2);
+    EXPECT_EQ(told_.back(), "final \"turn on the whole way\" speech_end");
 }
 
 TEST_F(Session, CancelEndsWhatIsBeingSaidAndLetsReadingsFinish) {

@@ -29,7 +29,7 @@ constexpr std::size_t low_band = 15, high_band = 55;  // of 80, where these tone
 const notes encoder_notes = {{"model_type", "lstm"},    {"num_encoder_layers", "1"}, {"T", "8"},
                              {"decode_chunk_len", "8"}, {"rnn_hidden_size", "1"},    {"d_model", "1"}};
 const notes decoder_notes = {{"vocab_size", "3"}, {"context_size", "1"}};
-constexpr std::string_view tokens = "<blk> 0\n\u2581low 1\n\u2581high 2\n";
+constexpr std::string_view token_list = "<blk> 0\n\u2581low 1\n\u2581high 2\n";
 
 std::string noted(graph_writer graph, const notes& all) {
     for (const auto& [key, text] : all) graph.note(key, text);
@@ -92,7 +92,7 @@ protected:
         write("encoder.onnx", encoder());
         write("decoder.onnx", decoder_part());
         write("joiner.onnx", joiner());
-        write("tokens.txt", tokens);
+        write("tokens.txt", token_list);
     }
     void TearDown() override { fs::remove_all(folder_); }
 
@@ -236,7 +236,7 @@ INSTANTIATE_TEST_SUITE_P(
                "does not fit together"},
         damage{"no_vocabulary", "decoder.onnx", decoder_part(without(decoder_notes, "vocab_size")), errc::engine_failed,
                "vocab_size"},
-        damage{"tokens_cut", "tokens.txt", std::string(tokens.substr(0, 17)), errc::model_truncated, "token 2"},
+        damage{"tokens_cut", "tokens.txt", std::string(token_list.substr(0, 17)), errc::model_truncated, "token 2"},
         damage{"tokens_garbage", "tokens.txt", "\x7f\x45\x4c\x46 what is this\n", errc::model_truncated, "line 1"}),
     [](const auto& row) { return row.param.name; });
 

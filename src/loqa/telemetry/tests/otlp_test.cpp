@@ -179,6 +179,13 @@ TEST(OtlpCodec, ReadsAPartialSuccess) {
     EXPECT_EQ(read->message, "too old");
     EXPECT_EQ(decode_otlp_response("")->rejected_spans, 0);
     EXPECT_EQ(decode_otlp_response("\x0a\x7f").error().code, errc::invalid_message);
+    // Fields of another wire type than theirs are unknown ones: partial_success as a number, both of its fields
+    // swapped.
+    EXPECT_EQ(decode_otlp_response("\x08\x01")->rejected_spans, 0);
+    const auto swapped = decode_otlp_response("\x0a\x05\x0a\x01x\x10\x01");
+    ASSERT_TRUE(swapped);
+    EXPECT_EQ(swapped->rejected_spans, 0);
+    EXPECT_EQ(swapped->message, "");
 }
 
 // Answers with each status in turn, the last of them for ever.

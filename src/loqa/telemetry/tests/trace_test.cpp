@@ -63,7 +63,7 @@ TEST(Trace, ContextSurvivesTheHeader) {
     EXPECT_NE(context.trace_id, new_trace().trace_id);
 }
 
-span example() {
+span example_span() {
     return {.trace_id = trace_id,
             .span_id = span_id,
             .parent_span_id = "00f067aa0ba902b7",
@@ -77,7 +77,7 @@ span example() {
 }
 
 TEST(SpanJson, SurvivesTheRoundTrip) {
-    const span before = example();
+    const span before = example_span();
     const auto after = span_from_json(span_to_json(before));
     ASSERT_TRUE(after) << after.error().text();
     EXPECT_EQ(after->trace_id, before.trace_id);
@@ -99,7 +99,7 @@ struct json_case {
 class BrokenSpanJson : public ::testing::TestWithParam<json_case> {};
 
 TEST_P(BrokenSpanJson, IsRefusedByNameOfTheField) {
-    std::string json = span_to_json(example());
+    std::string json = span_to_json(example_span());
     const auto at = json.find(GetParam().from);
     ASSERT_NE(at, std::string::npos) << json;
     json.replace(at, GetParam().from.size(), GetParam().to);
@@ -185,23 +185,23 @@ steady_time in(milliseconds time) { return std::chrono::steady_clock::now() + ti
 
 TEST_F(Tracer, ShutdownDeliversWhatWasRecorded) {
     auto to = make();
-    for (int i = 0; i < 1000; ++i) to->record(example());
+    for (int i = 0; i < 1000; ++i) to->record(example_span());
     to->shutdown(in(seconds(5)));
     EXPECT_EQ(kept->count(), 1000u);
     EXPECT_EQ(count("exported", "recording"), 1000);
     EXPECT_EQ(count("dropped", "recording"), 0);
     for (const auto& batch : kept->batches) EXPECT_LE(batch.size(), tracer::batch_size);
-    to->record(example());
+    to->record(example_span());
     EXPECT_EQ(count("dropped", "recording"), 1);
 }
 
 TEST_F(Tracer, HangingSinkDelaysNeitherCallersNorOtherSinks) {
     auto to = make(true);
     constexpr int many = 3 * tracer::queue_capacity;
-    to->record(example());
+    to->record(example_span());
     hung->entered.wait();
     const auto began = std::chrono::steady_clock::now();
-    for (int i = 1; i < many; ++i) to->record(example());
+    for (int i = 1; i < many; ++i) to->record(example_span());
     EXPECT_LT(to_ms(std::chrono::steady_clock::now() - began), 10'000);
     // Full, and what came then was dropped: one span is with the sink, a queue full of them waits.
     EXPECT_EQ(count("dropped", "hanging"), many - 1 - static_cast<int>(tracer::queue_capacity));
@@ -220,7 +220,7 @@ TEST_F(Tracer, RecordsFromManyThreads) {
         std::vector<std::jthread> threads;
         for (int i = 0; i < 4; ++i) {
             threads.emplace_back([&] {
-                for (int n = 0; n < 200; ++n) to->record(example());
+                for (int n = 0; n < 200; ++n) to->record(example_span());
             });
         }
     }
@@ -298,7 +298,7 @@ TEST(CallbackSink, HandsOnTheBatch) {
     std::vector<std::unique_ptr<span_sink>> sinks;
     sinks.push_back(callback_sink("bus", [&](const std::vector<span>& batch) { got.set_value(batch.at(0).name); }));
     tracer to("loqad", std::move(sinks), counts, logger::silent());
-    to.record(example());
+    to.record(example_span());
     EXPECT_EQ(got.get_future().get(), "stt.finalise");
 }
 

@@ -112,7 +112,7 @@ INSTANTIATE_TEST_SUITE_P(
     Numbers, Spoken,
     testing::Values(spoken_case{"-5", "minus 5"}, spoken_case{"+5", "plus 5"}, spoken_case{"5", "5"},
                     spoken_case{"1,250.5", "1,250.5"}, spoken_case{"21st", "21st"}, spoken_case{"10-15", "10 to 15"},
-                    spoken_case{"2-3 minutes", "2 to 3 minutes"}, spoken_case{"555-1234", "555-1234"},
+                    spoken_case{"2-3 minutes", "2 to 3 minutes"}, spoken_case{"555-1234", "5 5 5, 1 2 3 4"},
                     spoken_case{"2019-2024", "20 19 to 20 24"}, spoken_case{"#1", "number 1"},
                     spoken_case{"No. 5", "number 5"}, spoken_case{"No. It is not.", "No. It is not."},
                     spoken_case{"1/2", "a half"}, spoken_case{"3/4 cup", "3 quarters cup"},
@@ -136,7 +136,7 @@ INSTANTIATE_TEST_SUITE_P(
                     spoken_case{"2 tbsp", "2 tablespoons"}));
 INSTANTIATE_TEST_SUITE_P(Times, Spoken,
                          testing::Values(spoken_case{"7:30 PM", "7 30 PM"}, spoken_case{"7:30p.m.", "7 30 p.m."},
-                                         spoken_case{"0:05", "0 oh 5"}, spoken_case{"00:00", "24 hundred"},
+                                         spoken_case{"0:05", "0 oh 5"}, spoken_case{"00:00", "midnight"},
                                          spoken_case{"1:02:03", "1 hour, 2 minutes and 3 seconds"},
                                          spoken_case{"1:02:63", "1:02:63"},
                                          spoken_case{"from 9:00 to 17:30", "from 9 o'clock to 17 30"}));
@@ -168,7 +168,67 @@ INSTANTIATE_TEST_SUITE_P(
                     spoken_case{"i.e. now", "that is now"}, spoken_case{"approx. 5", "approximately 5"},
                     spoken_case{"cats vs. dogs", "cats versus dogs"}, spoken_case{"max. 5", "maximum 5"},
                     spoken_case{"tea w/ milk", "tea with milk"}, spoken_case{"open 24/7", "open 24 7"},
-                    spoken_case{"2 = 2", "2 equals 2"}, spoken_case{"Mr. Smith", "Mr. Smith"}));
+                    spoken_case{"2 = 2", "2 equals 2"}, spoken_case{"Mr. Smith", "Mr. Smith"},
+                    spoken_case{"Mt. Everest", "Mount Everest"}, spoken_case{"Ms. Jones", "Miz Jones"},
+                    spoken_case{"Prof. Dr. Meier", "Professor Dr. Meier"}, spoken_case{"ms. of it", "ms. of it"},
+                    spoken_case{"the LED strip", "the L E D strip"}, spoken_case{"it led there", "it led there"},
+                    spoken_case{"CO₂ 800 ppm", "C O 2 800 parts per million"},
+                    spoken_case{"the A/C is on", "the A C is on"}, spoken_case{"50/50", "50 50"},
+                    spoken_case{"https://example.com/path", "example.com/path"}));
+INSTANTIATE_TEST_SUITE_P(
+    TimesOfSeveralParts, Spoken,
+    testing::Values(spoken_case{"It is 12:00 AM.", "It is 12 AM."}, spoken_case{"7:00 p.m.", "7 p.m."},
+                    spoken_case{"9:00-17:30", "9 o'clock to 17 30"},
+                    spoken_case{"9:00–17:30 today", "9 o'clock to 17 30 today"},
+                    spoken_case{"9:00 - 17:30", "9 o'clock to 17 30"}, spoken_case{"9am-5pm", "9 a.m. to 5 p.m."},
+                    spoken_case{"9-5pm", "9 to 5 p.m."}, spoken_case{"Mon-Fri", "Monday to Friday"},
+                    spoken_case{"Mon–Fri, 8:00–18:00", "Monday to Friday, 8 o'clock to 18 hundred"},
+                    spoken_case{"non-Fri", "non-Fri"}, spoken_case{"1h30m left", "1 hour 30 minutes left"},
+                    spoken_case{"1h 30m left", "1 hour 30 minutes left"}, spoken_case{"30m 1s", "30 minutes 1 second"},
+                    spoken_case{"2d4h", "2 days 4 hours"}, spoken_case{"30m1h", "30m1h"},
+                    spoken_case{"02:45 min.", "2 minutes 45 seconds."}, spoken_case{"1:01 h", "1 hour 1 minute"},
+                    spoken_case{"24:00", "midnight"}, spoken_case{"29.11.2026", "November 29th, 20 26"},
+                    spoken_case{"31.13.2026", "31 point 13 point 2026"},
+                    spoken_case{"Fri Nov 27", "Friday, November 27th"}, spoken_case{"the 1990s", "the 19 nineties"},
+                    spoken_case{"the '90s", "the 'nineties"}, spoken_case{"in the 80s", "in the eighties"},
+                    spoken_case{"the 90s timer", "the 90 seconds timer"}, spoken_case{"the 2000s", "the 2 thousands"},
+                    spoken_case{"the 1900s", "the 19 hundreds"}));
+INSTANTIATE_TEST_SUITE_P(
+    Arithmetic, Spoken,
+    testing::Values(spoken_case{"10 - 4 = 6", "10 minus 4 equals 6"},
+                    spoken_case{"4 - 10 = -6", "4 minus 10 equals minus 6"},
+                    spoken_case{"10 - 15 °C", "10 to 15 degrees Celsius"}, spoken_case{"6 / 2", "6 divided by 2"},
+                    spoken_case{"3 x 4", "3 times 4"}, spoken_case{"3 * 4", "3 times 4"},
+                    spoken_case{"3*4", "3 times 4"}, spoken_case{"3x faster", "3 times faster"},
+                    spoken_case{"2x4", "2 by 4"}, spoken_case{"1920×1080", "1920 by 1080"},
+                    spoken_case{"16:9", "16 to 9"}, spoken_case{"3:2", "3 to 2"}, spoken_case{"~5", "about 5"},
+                    spoken_case{"≈ 5 °C", "about 5 degrees Celsius"}, spoken_case{"<5", "less than 5"},
+                    spoken_case{"> 5 km", "more than 5 kilometers"}, spoken_case{"<= -3", "at most minus 3"},
+                    spoken_case{"a > b", "a > b"}, spoken_case{"~", "~"}, spoken_case{".5", "0.5"},
+                    spoken_case{"-.5 °C", "minus 0.5 degrees Celsius"}, spoken_case{"...5", "...5"},
+                    spoken_case{"-10–-5 °C", "minus 10 to minus 5 degrees Celsius"}, spoken_case{"⅝", "5 eighths"},
+                    spoken_case{"2⁄3", "2 thirds"}));
+INSTANTIATE_TEST_SUITE_P(
+    Digits, Spoken,
+    testing::Values(spoken_case{"Call 555-123-4567.", "Call 5 5 5, 1 2 3, 4 5 6 7."},
+                    spoken_case{"(555) 123-4567", "(5 5 5) 1 2 3, 4 5 6 7"}, spoken_case{"(555) left", "(555) left"},
+                    spoken_case{"192.168.1.10", "192 dot 168 dot 1 dot 10"},
+                    spoken_case{"v1.2.3", "version 1 point 2 point 3"}, spoken_case{"v1", "v1"},
+                    spoken_case{"5'10\"", "5 foot 10\""}, spoken_case{"6 ft 2 in", "6 feet 2 inches"},
+                    spoken_case{"1 in 3", "1 in 3"}, spoken_case{"4K", "4K"}, spoken_case{"2700K", "2700 kelvins"},
+                    spoken_case{"10k steps", "10 thousand steps"}, spoken_case{"20 degrees C", "20 degrees Celsius"},
+                    spoken_case{"plan C", "plan C"}, spoken_case{"5 USD", "5 US dollars"}, spoken_case{"1 €", "1 euro"},
+                    spoken_case{"$1.5M", "1.5 million dollars"}, spoken_case{"-£3bn", "minus 3 billion pounds"},
+                    spoken_case{"$5x", "$5x"}));
+INSTANTIATE_TEST_SUITE_P(Markup, Spoken,
+                         testing::Values(spoken_case{"It is **very** cold.", "It is very cold."},
+                                         spoken_case{"*now*", "now"}, spoken_case{"`loqa up`", "loqa up"},
+                                         spoken_case{"# Title", "Title"}, spoken_case{"### Title", "Title"},
+                                         spoken_case{"#1", "number 1"}, spoken_case{"a\n* b\n* c", "a\nb\nc"},
+                                         spoken_case{"a*b", "a*b"}, spoken_case{"a * b", "a * b"},
+                                         spoken_case{"Done 😀!", "Done !"}, spoken_case{"❤️", ""},
+                                         spoken_case{"a → b", "a to b"}, spoken_case{"\xF0", "\xF0"},
+                                         spoken_case{"\xE2\x98", "\xE2\x98"}));
 
 }  // namespace
 }  // namespace loqa::tts

@@ -12,9 +12,9 @@
 namespace loqa::tts {
 namespace {
 
-constexpr std::string_view model = "piper-en_US-joe-medium";
+constexpr std::string_view piper_model = "piper-en_US-joe-medium";
 
-fs::path installed() { return fs::path(LOQA_CACHE) / "models" / model; }
+fs::path installed() { return fs::path(LOQA_CACHE) / "models" / piper_model; }
 
 result<std::vector<piece>> say(voice& with, std::string_view text) {
     auto speech = with.speak(text);

@@ -2,11 +2,14 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <limits>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <thread>
+#include <tuple>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -98,6 +101,17 @@ std::uint64_t generation(const bus::message& frame) {
     return std::stoull(std::string(protocol::find(frame.headers, "Loqa-Generation")));
 }
 
+// Tells of each message before it is published.
+class watched_connection final : public bus::testing::fake_connection {
+public:
+    std::function<void(std::string_view subject)> before;
+    result<void> publish(std::string_view subject, std::string_view payload,
+                         const protocol::headers& headers = {}) override {
+        if (before) before(subject);
+        return fake_connection::publish(subject, payload, headers);
+    }
+};
+
 class Service : public testing::Test {
 protected:
     void start(service_options options = {.sample_rate_hz = 10'000}, voice* fallback = nullptr) {
@@ -131,7 +145,7 @@ protected:
         return all;
     }
 
-    bus::testing::fake_connection bus_;
+    watched_connection bus_;
     fake_voice voice_;
     manual_clock clock_;
     telemetry::metrics metrics_;
@@ -490,6 +504,25 @@ TEST_F(Service, ACancelDoesNotWaitForThePieceThatIsBeingMade) {
     voice_.open();
     EXPECT_EQ(done(1).at(0).error, "cancelled");
     EXPECT_EQ(bus_.published("tts.pcm.>").size(), 1U);
+}
+
+// It is called off between the look whether it was and the frame that is sent then.
+TEST_F(Service, NoFrameComesBehindTheFlushThatCallsItOff) {
+    start();
+    std::jthread canceller;
+    bus_.before = [&, frames = 0](std::string_view subject) mutable {
+        if (subject != "tts.pcm.kitchen" || ++frames != 2) return;
+        canceller = std::jthread([this] {
+            std::ignore = bus_.publish("tts.cancel", protocol::encode(protocol::tts_cancel{.session_id = "s1"}));
+        });
+        bus_.wait_for("tts.flush.kitchen", 1, milliseconds(100));  // it would be there by then
+    };
+    ask("abc", "s1", "kitchen", pcm);
+    EXPECT_EQ(done(1).at(0).error, "cancelled");
+    bus_.wait_for("tts.flush.kitchen");
+    const auto all = bus_.published("tts.*.kitchen");
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_EQ(all.back().subject, "tts.flush.kitchen");
 }
 
 TEST_F(Service, ACancelMayNameATurnOrSpareOne) {

@@ -1,0 +1,11 @@
+// What written text is made of, as far as ASCII tells: bytes of other characters are none of these.
+#pragma once
+
+namespace loqa::tts {
+
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+constexpr bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+constexpr bool is_letter(char c) { return is_lower(c) || is_upper(c); }
+
+}  // namespace loqa::tts
