@@ -53,4 +53,4 @@ setup:  ## installs what this machine lacks to build and run
 	@scripts/setup.sh build
 
 clean:  ## removes what was built; engines, models and the compiler's cache stay
-	rm -rf build build-asan build-tsan build-debug
+	rm -rf build build-asan build-tsan build-lint build-debug

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs clang-tidy over what compile_commands.json lists, and only over what changed since it was last found clean.
 
-clang-tidy takes seconds a file. Its verdict depends on the file, the project's headers that it includes, how it is compiled,
-.clang-tidy and the tool's version: a hash of these stands in the cache folder once it had nothing to say.
+What it lists are whole targets, each one file that includes its sources (the preset `lint`): clang-tidy takes most of its
+time for what sources include. Its verdict depends on the sources, the project's headers, how they are compiled, .clang-tidy
+and the tool's version: a hash of these stands in the cache folder once it had nothing to say.
 Usage: tidy.py CLANG_TIDY BUILD_DIRECTORY JOBS
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
+TARGET = re.compile(r"CMakeFiles/(.+)\.dir/")
 FORGET_AFTER_S = 30 * 24 * 3600
 
 
@@ -75,7 +77,7 @@ def main() -> int:
         leave = ["--extra-arg=-Wno-unknown-warning-option", "--extra-arg=-Wno-deprecated-declarations"]
         command = [clang_tidy, "--quiet", "-p", build, *leave, entry["file"]]
         result = subprocess.run(command, capture_output=True, text=True)
-        name = Path(entry["file"]).relative_to(ROOT)
+        name = TARGET.search(entry["file"])[1]
         if result.returncode:
             print(f"{name}:\n{result.stdout}{result.stderr}", flush=True)
             return False
@@ -85,7 +87,7 @@ def main() -> int:
 
     with ThreadPoolExecutor(jobs) as pool:
         verdicts = list(pool.map(judge, entries))
-    print(f"clang-tidy: {verdicts.count(True)} of {len(verdicts)} files clean")
+    print(f"clang-tidy: {verdicts.count(True)} of {len(verdicts)} targets clean")
     return 0 if all(verdicts) else 1
 
 

@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t max_pending = 4096;
+constexpr std::size_t max_pending_changes = 4096;
 
 std::string state_of(const json& thing) {
     const auto found = thing.find("state");
@@ -81,7 +81,7 @@ void show(const json& home) {
 
 result<int> watch(bus::connection& bus, bool as_json) {
     shutdown_signal shutdown;
-    bounded_queue<std::string> changes(max_pending, overflow::drop_oldest);
+    bounded_queue<std::string> changes(max_pending_changes, overflow::drop_oldest);
     auto subscribed =
         bus.subscribe(protocol::subject::home_state, [&](bus::message m) { changes.push(std::move(m.payload)); });
     if (!subscribed) return fail(std::move(subscribed));

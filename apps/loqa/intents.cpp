@@ -13,7 +13,7 @@
 namespace loqa::cli {
 namespace {
 
-using json = nlohmann::ordered_json;
+using ordered = nlohmann::ordered_json;
 
 // Everything that answers a sentence: the templates, the home, and what is made of them.
 struct brain {
@@ -85,22 +85,22 @@ void for_each_sentence(const intents_options& options, Take&& take) {
     }
 }
 
-json to_json(const intent::slot_value& value) {
-    return std::visit([](const auto& content) { return json(content); }, value);
+ordered value_of(const intent::slot_value& value) {
+    return std::visit([](const auto& content) { return ordered(content); }, value);
 }
 
-json slots_of(const intent::recognized& r) {
-    json out = json::object();
-    for (const auto& one : r.slots) out[one.name] = to_json(one.value);
+ordered slots_of(const intent::recognized& r) {
+    ordered out = ordered::object();
+    for (const auto& one : r.slots) out[one.name] = value_of(one.value);
     return out;
 }
 
-json reading_of(const intent::recognized& r) {
+ordered reading_of(const intent::recognized& r) {
     return {{"intent", r.intent}, {"slots", slots_of(r)}, {"confidence", r.confidence}};
 }
 
-json command_of(const intent::command& c) {
-    json out = reading_of(c.what);
+ordered command_of(const intent::command& c) {
+    ordered out = reading_of(c.what);
     if (c.delay) out["delay_s"] = c.delay->count();
     if (c.at) {
         out["at"] = fmt::format("{:02}:{:02}", c.at->hour, c.at->minute);
@@ -114,9 +114,9 @@ bool same(const intent::recognized& a, const intent::recognized& b) {
 }
 
 // A sentence that a template takes word for word is what it says; only then is it taken apart or mended.
-json match_one(const brain& with, const std::string& sentence, bool exact) {
-    json out{{"text", sentence},  {"intent", nullptr}, {"slots", json::object()},
-             {"confidence", 0.0}, {"second", nullptr}, {"error", nullptr}};
+ordered match_one(const brain& with, const std::string& sentence, bool exact) {
+    ordered out{{"text", sentence},  {"intent", nullptr}, {"slots", ordered::object()},
+                {"confidence", 0.0}, {"second", nullptr}, {"error", nullptr}};
     const auto readings = with.matcher->match_all(sentence, with.where, 32);
     if (!readings.empty()) {
         out.update(reading_of(readings.front()));
@@ -137,7 +137,7 @@ json match_one(const brain& with, const std::string& sentence, bool exact) {
     if (readings.empty()) out.update(reading_of(commands.front().what));
     out["confidence"] = understood->confidence;
     if (commands.size() > 1 || commands.front().later() || (understood->mended && !readings.empty())) {
-        out["commands"] = json::array();
+        out["commands"] = ordered::array();
         for (const auto& one : commands) out["commands"].push_back(command_of(one));
     }
     if (understood->mended) out["mended"] = commands.front().what.text;
@@ -152,7 +152,7 @@ std::string printable_lines(const std::string& text) {
     return out;
 }
 
-std::string plain(const json& answer) {
+std::string plain(const ordered& answer) {
     if (answer["intent"].is_null())
         return fmt::format("{}\n  -  {}", answer["text"].get<std::string>(), text_field(answer, "error"));
     std::string slots;
@@ -171,7 +171,7 @@ result<int> match(const intents_options& options) {
     if (!with) return fail(std::move(with));
     bool all = true;
     for_each_sentence(options, [&](const std::string& sentence) {
-        const json answer = match_one(*with, sentence, options.exact);
+        const ordered answer = match_one(*with, sentence, options.exact);
         all = all && !answer["intent"].is_null();
         print_line(options.json ? one_line(answer) : printable_lines(plain(answer)));
     });
@@ -198,10 +198,10 @@ result<int> list(const intents_options& options) {
             if (first.empty() && !block.sentences.empty()) first = block.sentences.front().text;
         }
         if (options.json) {
-            json all = json::array();
+            ordered all = ordered::array();
             for (const auto& block : one.blocks)
                 for (const auto& text : block.sentences) all.push_back(text.text);
-            print_line(one_line(json{{"intent", one.name}, {"templates", all}}));
+            print_line(one_line(ordered{{"intent", one.name}, {"templates", all}}));
         } else {
             print_line(fmt::format("{}  {:>5}  {}", fit(one.name, 28), templates, printable(first)));
         }
@@ -218,7 +218,7 @@ result<int> lint(const intents_options& options) {
             good = good && !found.is_error;
             if (options.json) {
                 print_line(one_line(
-                    json{{"severity", found.is_error ? "error" : "warning"}, {"message", found.what.message}}));
+                    ordered{{"severity", found.is_error ? "error" : "warning"}, {"message", found.what.message}}));
             } else {
                 print_line(fmt::format("{}: {}", found.is_error ? "error" : "warning", found.what.message));
             }
@@ -252,11 +252,12 @@ result<int> bench(const intents_options& options) {
         return times_us[static_cast<std::size_t>(share * static_cast<double>(times_us.size() - 1))];
     };
     const auto& stats = with->matcher->stats();
-    const json out{{"sentences", sentences},    {"matched", matched},
-                   {"p50_us", at(0.5)},         {"p99_us", at(0.99)},
-                   {"max_us", times_us.back()}, {"templates", stats.templates},
-                   {"names", stats.names},      {"compile_ms", static_cast<double>(stats.compile_time.count()) / 1000},
-                   {"load_ms", to_ms(loaded)},  {"memory_bytes", stats.bytes}};
+    const ordered out{
+        {"sentences", sentences},    {"matched", matched},
+        {"p50_us", at(0.5)},         {"p99_us", at(0.99)},
+        {"max_us", times_us.back()}, {"templates", stats.templates},
+        {"names", stats.names},      {"compile_ms", static_cast<double>(stats.compile_time.count()) / 1000},
+        {"load_ms", to_ms(loaded)},  {"memory_bytes", stats.bytes}};
     if (options.json) {
         print_line(one_line(out));
         return 0;

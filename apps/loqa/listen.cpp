@@ -13,7 +13,7 @@
 namespace loqa::cli {
 namespace {
 
-constexpr std::size_t max_pending = 16'384;
+constexpr std::size_t max_pending_events = 16'384;
 constexpr milliseconds sound_pause{500};  // without a message for so long, what was sent is told
 
 // What people want to see: all but the regular signs of life, and the spans, which `loqa trace` shows better.
@@ -87,7 +87,7 @@ result<int> listen(const listen_options& options) {
     auto client = client::connect(options.instance);
     if (!client) return fail(std::move(client));
 
-    bounded_queue<event> events(max_pending, overflow::drop_oldest);
+    bounded_queue<event> events(max_pending_events, overflow::drop_oldest);
     std::vector<std::unique_ptr<bus::subscription>> subscriptions;
     const auto& all = options.json ? everything : usual;
     for (const auto& subject : options.subjects.empty() ? all : options.subjects) {

@@ -10,7 +10,6 @@ namespace {
 
 namespace subject = protocol::subject;
 using nlohmann::json;
-using action = sessions_options::action;
 
 // "2026-01-31T08:15:00.123Z" → "2026-01-31 08:15:00"
 std::string moment_text(const json& object, const char* name) {
@@ -125,13 +124,13 @@ result<int> sessions(const sessions_options& options) {
     auto client = client::connect(options.instance);
     if (!client) return fail(std::move(client));
     switch (options.what) {
-        case action::list:
+        case sessions_options::action::list:
             return list(client->bus(), options);
-        case action::show:
+        case sessions_options::action::show:
             return show(client->bus(), options);
-        case action::remove:
+        case sessions_options::action::remove:
             return remove(client->bus(), options);
-        case action::export_all:
+        case sessions_options::action::export_all:
             return export_all(client->bus(), options);
     }
     return fail(errc::internal, "sessions: no such action");

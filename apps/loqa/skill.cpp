@@ -13,7 +13,6 @@ namespace loqa::cli {
 namespace {
 
 using nlohmann::json;
-using action = skill_options::action;
 
 constexpr milliseconds longest_load{60'000};  // a large module is compiled first
 
@@ -166,29 +165,29 @@ result<int> skill(const skill_options& options) {
         return out;
     };
     switch (options.what) {
-        case action::list:
+        case skill_options::action::list:
             return list(options);
-        case action::stats:
+        case skill_options::action::stats:
             return stats(options);
-        case action::logs:
+        case skill_options::action::logs:
             return logs(options);
-        case action::install: {
+        case skill_options::action::install: {
             std::error_code ec;
             const auto folder = fs::canonical(options.name, ec);
             if (ec) return fail(errc::not_found, "{}: {}", options.name, ec.message());
             return tell(options, {{"action", "install"}, {"folder", folder.string()}}, "installed");
         }
-        case action::remove:
+        case skill_options::action::remove:
             return tell(options, named("remove"), "removed");
-        case action::enable:
+        case skill_options::action::enable:
             return tell(options, named("enable"), "enabled");
-        case action::disable:
+        case skill_options::action::disable:
             return tell(options, named("disable"), "disabled");
-        case action::reload:
+        case skill_options::action::reload:
             return tell(options, named("reload"), "loaded");
-        case action::config:
+        case skill_options::action::config:
             return config(options);
-        case action::secret:
+        case skill_options::action::secret:
             return set_secret(options);
     }
     return 0;

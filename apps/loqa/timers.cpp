@@ -13,7 +13,6 @@ namespace {
 
 namespace subject = protocol::subject;
 using nlohmann::json;
-using action = timers_options::action;
 
 std::string clock_text(double s) {
     const auto whole = static_cast<std::int64_t>(std::ceil(std::max(s, 0.0)));
@@ -55,7 +54,7 @@ std::string days_text(const json& timer) {
     return text;
 }
 
-std::string row(const json& timer) {
+std::string row_of(const json& timer) {
     const auto label = text_field(timer, "label");
     const auto id = timer.contains("id") ? timer["id"].dump() : std::string();
     const bool is_alarm = text_field(timer, "kind") == "alarm";
@@ -86,7 +85,7 @@ result<int> print_timer(const result<std::string>& answer, bool as_json) {
     if (timer == parsed.end() || !timer->is_object())
         return fail(errc::invalid_message, "loqad's answer has no timer in it");
     print_head();
-    print_line(row(*timer));
+    print_line(row_of(*timer));
     return 0;
 }
 
@@ -104,7 +103,7 @@ result<int> list(bus::connection& bus, bool as_json) {
         return 0;
     }
     print_head();
-    for (const auto& timer : *found) print_line(row(timer));
+    for (const auto& timer : *found) print_line(row_of(timer));
     return 0;
 }
 
@@ -139,28 +138,28 @@ result<int> timers(const timers_options& options) {
         return print_timer(ask_about(bus, subject::timers_change, options.timer, what), options.json);
     };
     switch (options.what) {
-        case action::list:
+        case timers_options::action::list:
             return list(bus, options.json);
-        case action::start:
+        case timers_options::action::start:
             return print_timer(
                 ask_core(bus, subject::timers_start,
                          one_line(json{{"duration_s", options.length.count()}, {"label", options.label}})),
                 options.json);
-        case action::alarm:
+        case timers_options::action::alarm:
             return print_timer(
                 ask_core(bus, subject::timers_start, one_line(json{{"at", options.at}, {"label", options.label}})),
                 options.json);
-        case action::cancel:
+        case timers_options::action::cancel:
             return cancel(bus, options);
-        case action::pause:
+        case timers_options::action::pause:
             return change("pause", seconds(0));
-        case action::resume:
+        case timers_options::action::resume:
             return change("resume", seconds(0));
-        case action::add:
+        case timers_options::action::add:
             return change("add", options.length);
-        case action::snooze:
+        case timers_options::action::snooze:
             return change("snooze", options.length);
-        case action::stop:
+        case timers_options::action::stop:
             return change("stop", seconds(0));
     }
     return fail(errc::internal, "timers: no such action");

@@ -32,7 +32,7 @@ constexpr std::size_t max_pending = 8192;  // messages; an answer of a minute ha
 struct source_ended {
     steady_time at;
 };
-using event = std::variant<bus::message, source_ended, audio::heard, error>;
+using happened = std::variant<bus::message, source_ended, audio::heard, error>;
 
 template <class Int>
 Int number_in(const protocol::headers& all, std::string_view name, Int otherwise) {
@@ -302,7 +302,7 @@ private:
     std::uint64_t generation_ = 0;  // of what is played, or was last
     std::string target_;
     std::optional<steady_time> source_end_;
-    bounded_queue<event> events_{max_pending, overflow::reject_newest};
+    bounded_queue<happened> events_{max_pending, overflow::reject_newest};
     std::vector<std::unique_ptr<bus::subscription>> subscriptions_;
     std::jthread sender_;  // last: it uses the others
 };

@@ -21,7 +21,7 @@ const json start_ten{{"intent", "HassStartTimer"}, {"slots", {{"minutes", "10"}}
 TEST(Past, TurnsAreTakenTogetherByTheirTrace) {
     const auto turns = turns_of(
         {event("a", "turn.heard", {{"text", "set a timer"}}), event("b", "turn.heard", {{"text", ""}}),
-         event("a", "turn.intent", {{"turn_id", "t1"}, {"area", "Kitchen"}, {"commands", {start_ten}}}),
+         event("a", "turn.intent", {{"turn_id", "t1"}, {"area", "Kitchen"}, {"commands", json::array({start_ten})}}),
          event("c", "turn.heard", {{"text", "what time is it"}}),
          event("a", "turn.reply", {{"text", "Timer set."}, {"intent", "HassStartTimer"}}),
          event("c", "turn.ended", {{"intent", "HassGetCurrentTime"}}), event("b", "skill.log", "not an object")});
@@ -35,8 +35,12 @@ TEST(Past, TurnsAreTakenTogetherByTheirTrace) {
 }
 
 TEST(Past, DifferencesAreThoseOfMeaningAndWords) {
-    const past_turn was{.heard = "set a timer", .reply = "Timer set.", .commands = {start_ten}, .has_slots = true};
-    const json same{{"understood", true}, {"commands", {start_ten}}, {"reply", "Timer set."}, {"reply_depends", false}};
+    const past_turn was{
+        .heard = "set a timer", .reply = "Timer set.", .commands = json::array({start_ten}), .has_slots = true};
+    const json same{{"understood", true},
+                    {"commands", json::array({start_ten})},
+                    {"reply", "Timer set."},
+                    {"reply_depends", false}};
     EXPECT_THAT(differences(was, same), IsEmpty());
 
     auto other = same;
@@ -54,9 +58,11 @@ TEST(Past, DifferencesAreThoseOfMeaningAndWords) {
 }
 
 TEST(Past, AReplyThatDependsOnTheMomentIsExpectedToDiffer) {
-    const past_turn was{.reply = "It is noon.", .commands = {{{"intent", "HassGetCurrentTime"}}}, .has_slots = true};
-    const json now{
-        {"commands", {{{"intent", "HassGetCurrentTime"}}}}, {"reply", "It is 1 PM."}, {"reply_depends", true}};
+    const past_turn was{
+        .reply = "It is noon.", .commands = json::array({{{"intent", "HassGetCurrentTime"}}}), .has_slots = true};
+    const json now{{"commands", json::array({{{"intent", "HassGetCurrentTime"}}})},
+                   {"reply", "It is 1 PM."},
+                   {"reply_depends", true}};
     const auto found = differences(was, now);
     ASSERT_THAT(found, SizeIs(1));
     EXPECT_TRUE(found[0].expected);

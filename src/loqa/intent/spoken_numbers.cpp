@@ -29,20 +29,20 @@ constexpr std::array<std::string_view, 20> english_small{
 constexpr std::array<std::string_view, 10> english_tens{"",      "",      "twenty",  "thirty", "forty",
                                                         "fifty", "sixty", "seventy", "eighty", "ninety"};
 
-words english(std::int64_t n) {
+words english_words(std::int64_t n) {
     if (n < 20) return {std::string(english_small[static_cast<std::size_t>(n)])};
     if (n < 100) {
         const std::string tens(english_tens[static_cast<std::size_t>(n / 10)]);
-        return n % 10 == 0 ? words{tens} : words{tens + "-" + english(n % 10).front()};
+        return n % 10 == 0 ? words{tens} : words{tens + "-" + english_words(n % 10).front()};
     }
     const std::int64_t unit = n < 1000 ? 100 : n < million ? 1000 : million;
     const std::string unit_name = unit == 100 ? "hundred" : unit == 1000 ? "thousand" : "million";
-    words heads = joined(english(n / unit), " ", {unit_name});
+    words heads = joined(english_words(n / unit), " ", {unit_name});
     if (n / unit == 1) heads.push_back(fmt::format("a {}", unit_name));
     if (n % unit == 0) return heads;
-    words out = joined(heads, " ", english(n % unit));
+    words out = joined(heads, " ", english_words(n % unit));
     if (n % unit < 100)
-        for (auto& form : joined(heads, " and ", english(n % unit))) out.push_back(std::move(form));
+        for (auto& form : joined(heads, " and ", english_words(n % unit))) out.push_back(std::move(form));
     return out;
 }
 
@@ -191,7 +191,7 @@ constexpr std::array<number_language, 4> languages{{
      "minus",
      "point",
      " and a half",
-     english,
+     english_words,
      {" ", " and "},
      " ",
      {"hundred", ""},

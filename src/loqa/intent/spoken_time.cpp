@@ -357,7 +357,7 @@ std::optional<spoken_time> parse_spoken_time(std::string_view text) {
 
 std::chrono::local_seconds next_occurrence(const spoken_time& time, std::chrono::local_seconds now) {
     using namespace std::chrono;
-    const auto today = floor<days>(now);
+    const auto today = std::chrono::floor<days>(now);
     const auto of_day = hours(time.hour) + minutes(time.minute);
     if (time.days_ahead >= 0) {
         local_seconds at = today + days(time.days_ahead) + of_day;

@@ -19,7 +19,7 @@ constexpr milliseconds longest_home{2000};
 constexpr std::size_t max_request_bytes = 64 * 1024;
 constexpr std::size_t max_headers = 64;
 constexpr std::size_t least_secret_redacted = 4;  // shorter ones would take words apart
-constexpr std::size_t most_events = 100;
+constexpr std::size_t most_events_read = 100;
 
 // ── Timers
 // ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -265,10 +265,10 @@ result<void> home_update(guest& from) { return feed_home(from, "home_update", pr
 result<void> events(guest& from) {
     auto& now = now_of(from);
     if (!now.events) return answer(from, code::failed);
-    return answer_with(from, now.events(std::min<std::size_t>(from.u32(0), most_events)));
+    return answer_with(from, now.events(std::min<std::size_t>(from.u32(0), most_events_read)));
 }
 
-constexpr host_function functions[] = {
+constexpr host_function outside_functions[] = {
     {"loqa", "timer_set", "(i32, i32, i64, i32, i32) -> i32", &timer_set, capability::timers},
     {"loqa", "timer_cancel", "(i32, i32) -> i32", &timer_cancel, capability::timers},
     {"loqa", "timer_list", "() -> i32", &timer_list, capability::timers},
@@ -283,6 +283,6 @@ constexpr host_function functions[] = {
 
 }  // namespace
 
-std::span<const host_function> functions_to_the_outside() { return functions; }
+std::span<const host_function> functions_to_the_outside() { return outside_functions; }
 
 }  // namespace loqa::skills

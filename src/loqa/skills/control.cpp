@@ -11,9 +11,9 @@ using protocol::json;
 namespace {
 
 constexpr std::size_t max_waiting = 16;
-constexpr std::size_t max_name_bytes = 4096;  // of a path too
+constexpr std::size_t max_path_bytes = 4096;
 constexpr int usual_events = 50;
-constexpr int most_events = 1000;
+constexpr int most_events_told = 1000;
 
 json to_json(const skill_status& of) {
     return {{"name", of.name},
@@ -82,10 +82,10 @@ result<std::string> control::answer(const std::string& payload) {
     std::string action, name, folder;
     int limit = usual_events;
     protocol::field_reader read(*request);
-    read.text("action", action, max_name_bytes, true)
-        .text("name", name, max_name_bytes)
-        .text("folder", folder, max_name_bytes)
-        .integer("limit", limit, 1, most_events);
+    read.text("action", action, max_path_bytes, true)
+        .text("name", name, max_path_bytes)
+        .text("folder", folder, max_path_bytes)
+        .integer("limit", limit, 1, most_events_told);
     if (read.failed()) return failure(read.why());
     const auto done = [&](const result<void>& how) -> result<std::string> {
         if (!how) return fail(how);

@@ -14,7 +14,7 @@ namespace {
 constexpr milliseconds before_next_try{10'000};
 constexpr milliseconds while_nobody_is_there{60'000};
 
-std::string session_of(std::string_view skill) { return fmt::format("skill:{}", skill); }
+std::string session_of_skill(std::string_view skill) { return fmt::format("skill:{}", skill); }
 
 result<due_timer> parse_action(const timers::timer& from) {
     const auto object = protocol::parse_object(from.action);
@@ -45,7 +45,7 @@ public:
                              {"invocation", random_hex(16)},
                              {"payload", base64_encode(std::as_bytes(std::span(payload)))}};
         timers::new_timer wanted;
-        wanted.session_id = session_of(skill_);
+        wanted.session_id = session_of_skill(skill_);
         wanted.action = protocol::dump(action);
         wanted.ephemeral = ephemeral_;
         if (delay <= timers::longest)
@@ -143,7 +143,7 @@ std::vector<durable_timers::parsed> durable_timers::all_of(std::string_view skil
     std::vector<parsed> out;
     const auto all = timers_->list();
     if (!all) return out;
-    const auto session = session_of(skill);
+    const auto session = session_of_skill(skill);
     for (const auto& one : *all)
         if (one.session_id == session)
             if (auto what = parse_action(one)) out.push_back({one, std::move(*what)});

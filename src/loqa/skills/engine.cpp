@@ -61,7 +61,9 @@ struct byte_vector : wasm_byte_vec_t {
 
 // The header has no const.
 char* chars(std::string_view text) { return const_cast<char*>(text.data()); }
-std::uint8_t* octets(std::string_view text) { return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data())); }
+std::uint8_t* module_octets(std::string_view text) {
+    return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
+}
 
 // wasmtime's own words for a cause, without the stack below it.
 std::string first_line(std::string_view text) {
@@ -147,7 +149,7 @@ module_facts facts_of(wasmtime_module_t* module) {
 }
 
 // A function type from its text, "(i32, i64) -> i32".
-owned_function_type parse_signature(std::string_view text) {
+owned_function_type function_type_of(std::string_view text) {
     const auto make = [](std::string_view list) {
         std::vector<wasm_valtype_t*> kinds;
         for (const auto& word : split(list, ','))
@@ -603,7 +605,7 @@ public:
         for (const auto functions : {std::span<const host_function>(own_wasi), functions_})
             for (const auto& one : functions) {
                 if (failed) break;
-                const auto type = parse_signature(one.signature);
+                const auto type = function_type_of(one.signature);
                 failed.reset(wasmtime_linker_define_func_unchecked(
                     linker_.get(), chars(one.module), one.module.size(), chars(one.name), one.name.size(), type.get(),
                     &call_host, const_cast<host_function*>(&one), nullptr));
@@ -663,7 +665,7 @@ private:
             if (!failed) return owned_module(module);
             log_.debug("{} is compiled anew: {}", place.string(), words(failed));
         }
-        const owned_error failed(wasmtime_module_new(core_->handle.get(), octets(wasm), wasm.size(), &module));
+        const owned_error failed(wasmtime_module_new(core_->handle.get(), module_octets(wasm), wasm.size(), &module));
         if (failed) return fail(errc::invalid_argument, "not a WebAssembly module: {}", words(failed));
         owned_module made(module);
         if (!place.empty()) keep(place, made.get());

@@ -20,13 +20,13 @@ constexpr int max_redirects = 5;
 constexpr milliseconds longest_wait_in_one{1000};
 
 template <class T, auto Delete>
-struct deleter {
+struct curl_deleter {
     void operator()(T* what) const { Delete(what); }
 };
-using owned_url = std::unique_ptr<CURLU, deleter<CURLU, &curl_url_cleanup>>;
-using owned_easy = std::unique_ptr<CURL, deleter<CURL, &curl_easy_cleanup>>;
-using owned_multi = std::unique_ptr<CURLM, deleter<CURLM, &curl_multi_cleanup>>;
-using owned_list = std::unique_ptr<curl_slist, deleter<curl_slist, &curl_slist_free_all>>;
+using owned_url = std::unique_ptr<CURLU, curl_deleter<CURLU, &curl_url_cleanup>>;
+using owned_easy = std::unique_ptr<CURL, curl_deleter<CURL, &curl_easy_cleanup>>;
+using owned_multi = std::unique_ptr<CURLM, curl_deleter<CURLM, &curl_multi_cleanup>>;
+using owned_list = std::unique_ptr<curl_slist, curl_deleter<curl_slist, &curl_slist_free_all>>;
 
 void begin_once() {
     static std::once_flag begun;

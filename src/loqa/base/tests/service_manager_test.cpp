@@ -17,7 +17,7 @@
 namespace loqa {
 namespace {
 
-steady_time in(milliseconds wait) { return std::chrono::steady_clock::now() + wait; }
+steady_time after(milliseconds wait) { return std::chrono::steady_clock::now() + wait; }
 
 TEST(ServiceManager, IsToldOverTheSocketThatSystemdNames) {
     const auto path = fs::temp_directory_path() / ("loqa_notify_" + random_hex(8));
@@ -66,12 +66,12 @@ protected:
 
 TEST_F(Reporting, AChildThatFallsSilentIsKilledAndStartedAgain) {
     const auto process = run("printf READY=1 >&$LOQA_NOTIFY_FD; while :; do sleep 1; done", milliseconds(300));
-    ASSERT_TRUE(started.pop_until(in(seconds(20))));
-    ASSERT_TRUE(hung.pop_until(in(seconds(20))));
-    const auto ended = exits.pop_until(in(seconds(20)));
+    ASSERT_TRUE(started.pop_until(after(seconds(20))));
+    ASSERT_TRUE(hung.pop_until(after(seconds(20))));
+    const auto ended = exits.pop_until(after(seconds(20)));
     ASSERT_TRUE(ended);
     EXPECT_EQ(ended->signal, SIGKILL);
-    EXPECT_TRUE(started.pop_until(in(seconds(20))));
+    EXPECT_TRUE(started.pop_until(after(seconds(20))));
 }
 
 TEST_F(Reporting, AChildThatSaysThatItIsAliveIsLeftAlone) {
@@ -79,7 +79,7 @@ TEST_F(Reporting, AChildThatSaysThatItIsAliveIsLeftAlone) {
         run("printf READY=1 >&$LOQA_NOTIFY_FD; for i in 1 2 3 4 5 6 7 8; do sleep 0.25; printf WATCHDOG=1 "
             ">&$LOQA_NOTIFY_FD; done; exit 0",
             seconds(1));
-    const auto ended = exits.pop_until(in(seconds(30)));
+    const auto ended = exits.pop_until(after(seconds(30)));
     ASSERT_TRUE(ended);
     EXPECT_TRUE(ended->clean()) << ended->text();
     EXPECT_EQ(hung.size(), 0U);
@@ -87,7 +87,7 @@ TEST_F(Reporting, AChildThatSaysThatItIsAliveIsLeftAlone) {
 
 TEST_F(Reporting, AChildThatIsNotReadyYetIsWaitedFor) {
     const auto process = run("sleep 1; exit 0", milliseconds(200));
-    const auto ended = exits.pop_until(in(seconds(30)));
+    const auto ended = exits.pop_until(after(seconds(30)));
     ASSERT_TRUE(ended);
     EXPECT_TRUE(ended->clean()) << ended->text();
 }

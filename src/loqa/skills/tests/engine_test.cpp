@@ -358,7 +358,7 @@ TEST_F(Engine, ManyGuestsAtOnceThanThePoolHolds) {
     EXPECT_EQ(ran, 2000);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need more address space than is left here
+#ifndef LOQA_SANITIZED  // sanitizers need more address space than is left here
 
 // Exits with 0 when all went well.
 [[noreturn]] void run_in_a_small_address_space() {
@@ -381,7 +381,7 @@ TEST(EngineWithoutPool, WorksAsWell) {
 
 #endif
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef LOQA_SANITIZED
 std::size_t resident_bytes() {
     std::ifstream statm("/proc/self/statm");
     std::size_t all = 0, resident = 0;
