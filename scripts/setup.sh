@@ -36,7 +36,7 @@ skills_packages=(
     "libc++-19-dev-wasm32|libc++-18-dev-wasm32" "libc++abi-19-dev-wasm32|libc++abi-18-dev-wasm32"
 )
 test_packages=(
-    espeak-ng flite git minisign pocketsphinx-testdata sox "libclang-rt-19-dev|libclang-rt-18-dev"
+    espeak-ng flite git minisign pocketsphinx-testdata sox "libclang-rt-19-dev|libclang-rt-18-dev" "llvm-19|llvm-18"
     "${skills_packages[@]}"
 )
 lint_packages=("clang-format-19|clang-format-18" "clang-tidy-19|clang-tidy-18")

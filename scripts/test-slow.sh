@@ -6,9 +6,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/stages.sh
 
 export PATH=$PATH:$LOQA_CACHE_DIR/tools/prometheus PYTHONDONTWRITEBYTECODE=1
-export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
-export UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=suppressions=$PWD/scripts/tsan.supp:second_deadlock_stack=1
+# What they find is told by function and line.
+symbols=external_symbolizer_path=$(command -v llvm-symbolizer-19 || command -v llvm-symbolizer-18 || true)
+export ASAN_OPTIONS=$symbols:strict_string_checks=1
+export UBSAN_OPTIONS=$symbols:print_stacktrace=1
+export TSAN_OPTIONS=$symbols:suppressions=$PWD/scripts/tsan.supp:second_deadlock_stack=1
 
 sanitized() { # preset
     grep -qs 'CMAKE_CXX_COMPILER:.*clang' "build-$1/CMakeCache.txt" || cmake --fresh --preset "$1" -DLOQA_CACHE_DIR="$LOQA_CACHE_DIR"
