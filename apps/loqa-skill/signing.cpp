@@ -40,8 +40,8 @@ int keygen(const std::string& secret_file, const std::string& public_file, bool 
     for (const auto& file : {secret_file, public_file})
         if (std::error_code ec; !force && fs::exists(file, ec))
             return refuse(fail(errc::already_exists, "{} is there already", file)
-                                .hint("give another name with --secret and --public, or --force")
-                                .error());
+                              .hint("give another name with --secret and --public, or --force")
+                              .error());
     const auto key = skills::make_key();
     if (auto written = write_file_atomically(secret_file, skills::secret_key_file(key), owner_only); !written)
         return refuse(written.error());
