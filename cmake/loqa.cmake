@@ -39,9 +39,9 @@ add_custom_target(unit_tests)
 # loqa_unit_test(TARGET): what holds for every unit test's binary.
 function(loqa_unit_test target)
     add_dependencies(unit_tests ${target})
-    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     # Compiling takes longer than testing: all sources as one, and only what is tested is optimised.
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+    set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests
+                          UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
     if(NOT LOQA_SANITIZE)
         target_compile_options(${target} PRIVATE -O1)
     endif()
