@@ -158,6 +158,9 @@ private:
         start_reading();
     }
     void hurry(std::uint64_t) override {}
+    void put_off(std::uint64_t utterance) override {
+        if (auto& wanted = streams_[utterance].wanted; wanted == stt::reading::ahead) wanted = stt::reading::partial;
+    }
     void forget(std::uint64_t utterance) override {
         streams_[utterance].forgotten = true;
         if (running_ && running_->utterance == utterance)

@@ -65,7 +65,7 @@ GROUPS = {
 VOICES = tuple(dict.fromkeys(itertools.chain(*GROUPS.values())))
 FLOOR_ROUND_TRIPS = 500
 ANSWER_WITHIN_S = 8.0
-COMMANDS_OF_ALL_SATELLITES = 24  # the same whatever their number, so that the times compare
+COMMANDS_OF_ALL_SATELLITES = 48
 
 
 @dataclass

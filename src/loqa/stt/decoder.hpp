@@ -1,9 +1,10 @@
-// The thread that owns a recognizer.
+// The threads that read with a recognizer.
 //
-// Everybody hands it samples and says how urgently they want a reading; it does one at a time, the most urgent first.
-// Each utterance has at most one reading wanted: asking again adds samples to it and may make it more urgent, so a
-// partial that is still waiting when its final is wanted disappears into it, and what waits is bounded by the number of
-// utterances. All functions are safe from any thread.
+// Everybody hands them samples and says how urgently they want a reading; as many are made at once as the recognizer
+// can make, of each utterance one at a time, the most urgent first. Each utterance has at most one reading wanted:
+// asking again adds samples to it and may make it more urgent, so a partial that is still waiting when its final is
+// wanted disappears into it, and what waits is bounded by the number of utterances. Partials make way for all others.
+// All functions are safe from any thread.
 #pragma once
 
 #include <condition_variable>
@@ -51,28 +52,32 @@ struct decoder_options {
     double partial_share = 0.5;
 
     // What may be said, for readings that may become final; empty, or null: nothing is known. Called on the decoder's
-    // thread, which alone uses what it gives.
+    // threads, of which one at a time uses what it gives.
     std::function<std::shared_ptr<expectation>()> expect = {};
 };
 
 class decoder {
 public:
-    // `deliver` is called on the decoder's thread, as is `judge`, which may be empty; neither may block.
+    // `deliver` is called on the decoder's threads, of one utterance in order, as is `judge`, which may be empty;
+    // neither may block.
     decoder(recognizer& engine, const clock& clock, decoder_options options, phrase_judge judge,
             std::function<void(outcome)> deliver);
 
-    // Waits for the reading that is being made; those that wait are lost.
+    // Waits for the readings that are being made; those that wait are lost.
     ~decoder();
 
     // `mark` comes back with the outcome. After reading::final the utterance is forgotten. Anything but a partial makes
     // an end of the reading of the utterance that is being made, which has less of it: there is no outcome of that.
     void submit(std::uint64_t utterance, std::vector<float> samples, reading what, std::int64_t mark);
 
-    // Calls `alive` on the decoder's thread, after the reading that is being made.
+    // Calls `alive` once each of the decoder's threads has made the reading that it is at.
     void ask(std::function<void()> alive);
 
     // A reading that waits comes before all that are not final.
     void hurry(std::uint64_t utterance);
+
+    // A reading that waits and is not final becomes a partial: speech goes on.
+    void put_off(std::uint64_t utterance);
 
     // Nothing more is wanted; an outcome may still come when the reading is being made right now.
     void forget(std::uint64_t utterance);
@@ -87,10 +92,17 @@ public:
 
 private:
     struct job;
+    struct question {
+        std::function<void()> alive;
+        std::size_t unanswered = 0;  // by so many threads
+    };
 
     void run();
+    outcome read(stream& input, outcome made, const std::vector<float>& samples);
+    void answer(std::uint64_t& answered);
     bool is_idle() const;
     job* most_urgent();
+    void make_way(const job& for_what);
 
     recognizer& engine_;
     const clock& clock_;
@@ -98,15 +110,17 @@ private:
     const phrase_judge judge_;
     const std::function<void(outcome)> deliver_;
 
+    std::mutex listening_again_;  // before mutex_
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     bool stopping_ = false;
-    bool reading_ = false;
+    std::size_t reading_ = 0;  // threads that do
     steady_time next_partial_{};
     std::uint64_t requests_ = 0;
     std::map<std::uint64_t, std::unique_ptr<job>> jobs_;
-    std::vector<std::function<void()>> asked_;
-    std::thread thread_;  // last: it uses all of the above
+    std::uint64_t questions_ = 0;
+    std::map<std::uint64_t, question> asked_;
+    std::vector<std::thread> threads_;  // last: they use all of the above
 };
 
 }  // namespace loqa::stt

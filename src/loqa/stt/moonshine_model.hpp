@@ -1,6 +1,6 @@
 // Moonshine's two networks: what is heard, and what may be written of it.
 //
-// One loaded model; used by one thread at a time, as are the spellings, which it outlives.
+// One loaded model, for any thread and several at once; each spelling, which it outlives, is used by one at a time.
 #pragma once
 
 #include <atomic>

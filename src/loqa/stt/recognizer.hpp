@@ -1,8 +1,8 @@
 // Speech recognition engines.
 //
-// A recognizer is a loaded model: made once, shared by every session of the process, its streams driven by one thread
-// (decoder.hpp owns it). A stream is one utterance on it, used by one thread at a time, and may outlive neither the
-// recognizer nor its own finish().
+// A recognizer is a loaded model: made once, shared by every session of the process, its streams driven by the threads
+// of decoder.hpp. A stream is one utterance on it, used by one thread at a time, and may outlive neither the recognizer
+// nor its own finish().
 #pragma once
 
 #include <cstdint>
@@ -49,7 +49,7 @@ public:
     virtual void interrupt() {}
 
     // The last reading, if one of the sentences that are expected is not what was said after all. Engines that cannot
-    // listen for something leave it as it is.
+    // listen for something leave it as it is. Of all streams of a recognizer one at a time does this.
     virtual result<hypothesis> listen_again(hypothesis last, const std::shared_ptr<expectation>&) { return last; }
 };
 
@@ -57,6 +57,9 @@ class recognizer {
 public:
     virtual ~recognizer() = default;
     virtual std::unique_ptr<stream> start() = 0;
+
+    // So many of its streams may be used at once, each by one thread.
+    virtual std::size_t at_once() const { return 1; }
 };
 
 struct moonshine_options {

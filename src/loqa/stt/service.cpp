@@ -411,6 +411,7 @@ private:
         decoder_.submit(utterance, std::move(samples), what, mark);
     }
     void hurry(std::uint64_t utterance) override { decoder_.hurry(utterance); }
+    void put_off(std::uint64_t utterance) override { decoder_.put_off(utterance); }
     void forget(std::uint64_t utterance) override { decoder_.forget(utterance); }
     bool spare() const override { return decoder_.spare(); }
     bool idle() const override { return decoder_.idle(); }

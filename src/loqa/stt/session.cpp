@@ -175,6 +175,7 @@ result<void> session::step(audio_frame samples, steady_time arrived) {
         loud = loudness_.push(samples);
         if (foreground_.far()) loud = false;
         now_->resumes = loud.value_or(false);
+        if (now_->resumes && now_->reading) host_.put_off(now_->what.number);
         endpoint_.set_silence(patience_now());
         now_->what.waited_for = patience_now();
     }

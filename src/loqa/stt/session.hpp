@@ -107,6 +107,7 @@ public:
     // As decoder's functions of these names; the outcome is handed to session::take().
     virtual void submit(std::uint64_t utterance, std::vector<float> samples, reading what, std::int64_t mark) = 0;
     virtual void hurry(std::uint64_t utterance) = 0;
+    virtual void put_off(std::uint64_t utterance) = 0;
     virtual void forget(std::uint64_t utterance) = 0;
     virtual bool spare() const = 0;
     virtual bool idle() const = 0;

@@ -1,5 +1,6 @@
 #include "loqa/stt/decoder.hpp"
 
+#include <future>
 #include <mutex>
 #include <vector>
 
@@ -12,9 +13,12 @@ namespace loqa::stt {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::UnorderedElementsAre;
 
 class Decoder : public ::testing::Test {
 protected:
+    explicit Decoder(std::size_t at_once = 1) : engine_(at_once) {}
+
     struct seen {
         std::uint64_t utterance;
         reading what;
@@ -56,7 +60,7 @@ TEST_F(Decoder, AnUtteranceGrows) {
 
 TEST_F(Decoder, FinalsComeBeforePartialsAndAPartialThatWaitsDisappearsIntoItsFinal) {
     engine_.hold();
-    decoder_.submit(1, ms(10), reading::partial, 1);
+    decoder_.submit(1, ms(10), reading::ahead, 1);
     engine_.wait_for_reading();
     decoder_.submit(2, ms(20), reading::partial, 1);
     decoder_.submit(3, ms(30), reading::partial, 1);
@@ -64,19 +68,19 @@ TEST_F(Decoder, FinalsComeBeforePartialsAndAPartialThatWaitsDisappearsIntoItsFin
     decoder_.submit(3, ms(3), reading::final, 2);
     EXPECT_EQ(decoder_.waiting(), 3u);
     engine_.release();
-    EXPECT_THAT(wait_for(4), ElementsAre(seen{1, reading::partial, 1, "10 ms"}, seen{3, reading::final, 2, "33 ms"},
+    EXPECT_THAT(wait_for(4), ElementsAre(seen{1, reading::ahead, 1, "10 ms"}, seen{3, reading::final, 2, "33 ms"},
                                          seen{4, reading::ahead, 1, "40 ms"}, seen{2, reading::partial, 1, "20 ms"}));
 }
 
 TEST_F(Decoder, WhatIsHurriedComesFirst) {
     engine_.hold();
-    decoder_.submit(1, ms(10), reading::partial, 1);
+    decoder_.submit(1, ms(10), reading::ahead, 1);
     engine_.wait_for_reading();
     decoder_.submit(2, ms(20), reading::ahead, 1);
     decoder_.submit(3, ms(30), reading::ahead, 1);
     decoder_.hurry(3);
     engine_.release();
-    EXPECT_THAT(wait_for(3), ElementsAre(seen{1, reading::partial, 1, "10 ms"}, seen{3, reading::ahead, 1, "30 ms"},
+    EXPECT_THAT(wait_for(3), ElementsAre(seen{1, reading::ahead, 1, "10 ms"}, seen{3, reading::ahead, 1, "30 ms"},
                                          seen{2, reading::ahead, 1, "20 ms"}));
 }
 
@@ -104,6 +108,40 @@ TEST_F(Decoder, AReadingThatLacksWhatWasSaidSinceIsInterrupted) {
     EXPECT_THAT(wait_for(1), ElementsAre(seen{1, reading::final, 3, "60 ms"}));
 }
 
+TEST_F(Decoder, PartialsMakeWayForOthersAndAreReadAfterThem) {
+    engine_.hold();
+    decoder_.submit(1, ms(10), reading::partial, 1);
+    engine_.wait_for_reading();
+    decoder_.submit(2, ms(20), reading::ahead, 1);  // does not wait for the other, which nobody releases
+    engine_.wait_for_reading();
+    EXPECT_EQ(decoder_.waiting(), 1u);
+    engine_.release();
+    EXPECT_THAT(wait_for(2), ElementsAre(seen{2, reading::ahead, 1, "20 ms"}, seen{1, reading::partial, 1, "10 ms"}));
+}
+
+TEST_F(Decoder, APartialThatIsAllThereIsMakesNoWay) {
+    engine_.hold();
+    decoder_.submit(1, ms(10), reading::partial, 1);
+    engine_.wait_for_reading();
+    decoder_.hurry(1);
+    decoder_.submit(2, ms(20), reading::final, 1);
+    engine_.release();
+    EXPECT_THAT(wait_for(2), ElementsAre(seen{1, reading::partial, 1, "10 ms"}, seen{2, reading::final, 1, "20 ms"}));
+}
+
+TEST_F(Decoder, WhatIsPutOffIsAPartialUntilItIsHurried) {
+    engine_.hold();
+    decoder_.submit(1, ms(10), reading::ahead, 1);
+    engine_.wait_for_reading();
+    for (const std::uint64_t utterance : {2, 3, 4}) decoder_.submit(utterance, ms(20), reading::ahead, 1);
+    decoder_.put_off(2);
+    decoder_.put_off(3);
+    decoder_.hurry(3);
+    engine_.release();
+    EXPECT_THAT(wait_for(4), ElementsAre(seen{1, reading::ahead, 1, "10 ms"}, seen{3, reading::ahead, 1, "20 ms"},
+                                         seen{4, reading::ahead, 1, "20 ms"}, seen{2, reading::partial, 1, "20 ms"}));
+}
+
 TEST_F(Decoder, AReadingIsNotInterruptedForAPartialNorForAnotherUtterance) {
     engine_.hold();
     decoder_.submit(1, ms(10), reading::ahead, 1);
@@ -113,6 +151,54 @@ TEST_F(Decoder, AReadingIsNotInterruptedForAPartialNorForAnotherUtterance) {
     engine_.release();
     EXPECT_THAT(wait_for(3), ElementsAre(seen{1, reading::ahead, 1, "10 ms"}, seen{2, reading::final, 1, "30 ms"},
                                          seen{1, reading::partial, 2, "30 ms"}));
+}
+
+class TwoAtOnce : public Decoder {
+protected:
+    TwoAtOnce() : Decoder(2) {}
+};
+
+TEST_F(TwoAtOnce, ReadingsOfTwoUtterancesAreMadeSideBySide) {
+    engine_.hold();
+    decoder_.submit(1, ms(10), reading::ahead, 1);
+    decoder_.submit(2, ms(20), reading::ahead, 1);
+    engine_.wait_for_reading(2);
+    decoder_.submit(3, ms(30), reading::final, 1);
+    EXPECT_EQ(decoder_.waiting(), 1u);
+    engine_.release();
+    EXPECT_THAT(wait_for(3),
+                UnorderedElementsAre(seen{1, reading::ahead, 1, "10 ms"}, seen{2, reading::ahead, 1, "20 ms"},
+                                     seen{3, reading::final, 1, "30 ms"}));
+}
+
+TEST_F(TwoAtOnce, OfOneUtteranceThereIsOneReadingAtATime) {
+    engine_.hold();
+    decoder_.submit(1, ms(10), reading::ahead, 1);
+    engine_.wait_for_reading();
+    decoder_.submit(1, ms(5), reading::partial, 2);
+    decoder_.submit(2, ms(20), reading::ahead, 1);
+    engine_.wait_for_reading(2);  // the other thread passed the partial over
+    EXPECT_EQ(decoder_.waiting(), 1u);
+    engine_.release();
+    EXPECT_THAT(wait_for(3),
+                UnorderedElementsAre(seen{1, reading::ahead, 1, "10 ms"}, seen{2, reading::ahead, 1, "20 ms"},
+                                     seen{1, reading::partial, 2, "15 ms"}));
+}
+
+TEST_F(TwoAtOnce, IsAliveWhenBothThreadsAre) {
+    std::promise<void> alive;
+    engine_.hold();
+    decoder_.submit(1, ms(10), reading::ahead, 1);
+    engine_.wait_for_reading();
+    decoder_.ask([&] { alive.set_value(); });
+    decoder_.submit(2, ms(20), reading::ahead, 1);
+    engine_.wait_for_reading(2);  // the other thread was free and has answered
+    EXPECT_EQ(alive.get_future().wait_for(seconds{0}), std::future_status::timeout);
+    engine_.release();
+    wait_for(2);
+    std::promise<void> again;
+    decoder_.ask([&] { again.set_value(); });
+    EXPECT_EQ(again.get_future().wait_for(seconds{10}), std::future_status::ready);
 }
 
 TEST(FormOf, AWordThatWasOnlyHeardAgainEndsNothing) {

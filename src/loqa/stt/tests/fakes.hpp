@@ -41,7 +41,9 @@ private:
 // Reads "N ms": how much sound it was given. Waits while it is held, unless it is interrupted.
 class stopwatch final : public recognizer {
 public:
+    explicit stopwatch(std::size_t at_once = 1) : at_once_(at_once) {}
     std::unique_ptr<stream> start() override { return std::make_unique<input>(*this); }
+    std::size_t at_once() const override { return at_once_; }
 
     void hold() {
         std::lock_guard lock(mutex_);
@@ -54,10 +56,10 @@ public:
         }
         changed_.notify_all();
     }
-    // Waits until a reading has begun and is held.
-    void wait_for_reading() {
+    // Waits until so many readings have begun and are held.
+    void wait_for_reading(int count = 1) {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [this] { return waiting_ > 0; });
+        changed_.wait(lock, [&] { return waiting_ >= count; });
     }
 
     std::atomic<bool> fails = false;
@@ -96,6 +98,7 @@ private:
         bool interrupted_ = false;
     };
 
+    const std::size_t at_once_;
     std::mutex mutex_;
     std::condition_variable changed_;
     bool held_ = false;

@@ -9,6 +9,7 @@
 namespace loqa::stt {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -30,6 +31,7 @@ protected:
         if (answers_at_once_) answer();
     }
     void hurry(std::uint64_t utterance) override { hurried_.push_back(utterance); }
+    void put_off(std::uint64_t utterance) override { put_off_.push_back(utterance); }
     void forget(std::uint64_t) override {}
     bool spare() const override { return spare_; }
     bool idle() const override { return idle_; }
@@ -89,7 +91,7 @@ protected:
     std::vector<request> requests_;
     std::deque<outcome> answers_;
     std::map<std::uint64_t, std::size_t> samples_;
-    std::vector<std::uint64_t> hurried_;
+    std::vector<std::uint64_t> hurried_, put_off_;
     bool hears_itself_ = false;
     std::vector<std::string> told_;
     std::vector<protocol::turn_headers> turns_;
@@ -439,6 +441,16 @@ TEST_F(Session, WhoIsLoudAgainGoesOnThoughTheDetectorHasNotSeenItYet) {
     answer("turn on the lights and the fan", phrase::growable);
     EXPECT_THAT(told_, ElementsAre("started", "ahead turn on the lights", "ahead turn on the lights and the fan",
                                    "final \"turn on the lights and the fan\" speech_end"));
+}
+
+TEST_F(Session, WhatWasAskedForInAPauseIsNotUrgentWhenSpeechGoesOn) {
+    be_silent(milliseconds{500});
+    speak(milliseconds{640});
+    be_silent(milliseconds{60});
+    ASSERT_THAT(requests_, SizeIs(1));
+    EXPECT_THAT(put_off_, IsEmpty());
+    speak(milliseconds{60});
+    EXPECT_THAT(put_off_, Contains(requests_[0].utterance));
 }
 
 TEST_F(Session, WhatStaysInDoubtIsWaitedForNoLonger) {
