@@ -20,6 +20,11 @@ std::int64_t frames_of(milliseconds duration) { return duration / audio::vad_fra
 // Frames by which the detector sees the end of a word later than its loudness does, at most.
 constexpr std::int64_t detector_lag_frames = 6;
 
+// A frame with less of a score may be where a word fades into the noise around it: there the detector sees the end
+// later and less clearly than in silence. After two of them it is worth a look.
+constexpr float sure_speech = 0.8F;
+constexpr std::int64_t fading_frames = 2;
+
 // How late it usually is.
 constexpr milliseconds usual_lateness = 2 * audio::vad_frame_duration;
 
@@ -199,6 +204,7 @@ result<void> session::step(audio_frame samples, steady_time arrived) {
     const bool fades = now_->loud && loud.has_value() && !*loud;
     now_->loud = loud.value_or(talking);
     if (now_->loud) now_->loud_end = endpoint_.frames();
+    if (score->value_or(0.0F) >= sure_speech) now_->sure_end = endpoint_.frames();
     if (foreground_.far()) now_->loud_end = std::min(now_->loud_end, endpoint_.frames() - foreground_.since_near());
     if (talking && heard_end() == endpoint_.frames()) now_->what.speech_ended = arrived;
     if (is_noise()) return {};
@@ -206,7 +212,8 @@ result<void> session::step(audio_frame samples, steady_time arrived) {
         end_before_quieter_voice(*said, arrived);
         return {};
     }
-    const bool first_look = (fades || event == audio::endpoint_event::paused) && !covers(now_->asked_mark);
+    const bool first_look =
+        (fades || fades_into_noise() || event == audio::endpoint_event::paused) && !covers(now_->asked_mark);
     // Where speech is clear, the loudness knows of a silence before the detector does.
     const bool silent = now_->clear ? !now_->loud : !talking;
     if (first_look || (silent && !now_->reading && worth_another_look())) {
@@ -305,9 +312,12 @@ bool session::somebody_else_goes_on(const outcome& said) const {
 std::int64_t session::heard_end() const {
     const auto end = endpoint_.speech_end();
     if (foreground_.far()) return std::min(end, now_->loud_end);
-    // Speech that goes on quietly is not for the loudness to judge.
-    return now_->clear && end - now_->loud_end <= detector_lag_frames ? std::min(end, now_->loud_end) : end;
+    // Speech that goes on quietly, or that the detector goes on to be unsure of, is not over.
+    const auto clear_end = now_->clear ? now_->loud_end : now_->sure_end;
+    return end - clear_end <= detector_lag_frames ? std::min(end, clear_end) : end;
 }
+
+bool session::fades_into_noise() const { return !now_->clear && endpoint_.frames() == now_->sure_end + fading_frames; }
 
 bool session::is_noise() const { return endpoint_.voiced() < frames_of(options_.min_speech); }
 

@@ -169,6 +169,7 @@ private:
         bool reading = false;                  // one is under way
         std::int64_t loud_end = 0;             // in frames since the onset: the last that was as loud as speech
         bool clear = false;                    // speech stands out of the background: loud_end means something
+        std::int64_t sure_end = 0;             // in frames since the onset: the last that surely was speech
         bool loud = true;                      // the last frame was
         bool resumes = false;                  // the last frame was surely as loud as speech
         bool agreed = false;                   // the last two readings have the same words, or are both in doubt
@@ -195,6 +196,7 @@ private:
     std::vector<float> take_unsent(bool all);
     void consider(const outcome& made);
     std::int64_t heard_end() const;
+    bool fades_into_noise() const;
     bool covers(std::int64_t mark) const;
     std::int64_t slack() const;
     bool is_noise() const;

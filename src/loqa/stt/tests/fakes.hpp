@@ -25,12 +25,14 @@ public:
     std::atomic<bool> fails = false;
     std::atomic<bool> misses = false;  // it takes everything for silence
     std::atomic<bool> lags = false;    // it takes everything for speech
+    std::atomic<bool> unsure = false;  // it takes everything for what may be speech
 
 private:
     struct detector final : audio::voice_detector {
         explicit detector(const loudness& owner) : owner_(owner) {}
         result<std::optional<float>> score(audio::vad_frame frame) override {
             if (owner_.fails) return fail(errc::engine_failed, "the detector is broken");
+            if (owner_.unsure) return 0.6F;
             return owner_.lags || (audio::rms(frame) > 0.1F && !owner_.misses) ? 0.95F : 0.05F;
         }
         void reset() override {}

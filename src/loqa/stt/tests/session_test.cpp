@@ -527,6 +527,33 @@ TEST_F(Session, WhatWasReadAsTheWordEndedIsListenedToAgainBeforeTheDetectorSeesT
     EXPECT_EQ(requests_[1].what, reading::ahead);
 }
 
+// Nothing is known of what silence is here: the loudness tells nothing.
+TEST_F(Session, WhatFadesIntoNoiseIsReadBeforeTheDetectorSeesTheSilence) {
+    send_frames(session_, true, 20);
+    voices_.unsure = true;
+    send_frames(session_, true, 2);
+    ASSERT_THAT(requests_, SizeIs(1));
+    EXPECT_EQ(requests_[0].what, reading::ahead);
+    answer("turn on the lights", phrase::growable);
+    send_frames(session_, true, 1);
+    EXPECT_THAT(told_, ElementsAre("started", "ahead turn on the lights"));
+    voices_.unsure = false;
+    send_frames(session_, false, 1);  // what faded counts as silence
+    EXPECT_THAT(told_, ElementsAre("started", "ahead turn on the lights", "final \"turn on the lights\" speech_end"));
+    EXPECT_THAT(requests_, SizeIs(1));
+}
+
+TEST_F(Session, WhoGoesOnUnclearlyIsNotDone) {
+    send_frames(session_, true, 20);
+    voices_.unsure = true;
+    send_frames(session_, true, 2);
+    answer("turn on the lights", phrase::growable);
+    send_frames(session_, true, 8);
+    voices_.unsure = false;
+    send_frames(session_, false, 2);
+    EXPECT_THAT(told_, ElementsAre("started", "ahead turn on the lights"));
+}
+
 TEST_F(Session, AfterAQuestionAYesIsEnoughAndOthersAreWaitedForLonger) {
     session_.attend(attention::asking);
     speak(milliseconds{320});
