@@ -325,7 +325,8 @@ const property property_table[] = {
      .fallback = "2",
      .min = 1,
      .max = 64,
-     .doc = "How many processor threads one recognition uses."},
+     .doc =
+         "How many processor threads one recognition uses; with moonshine so many utterances are also read at once."},
     {.key = "stt.whisper_context_frames",
      .at = LOQA_AT(stt.whisper_context_frames),
      .fallback = "768",

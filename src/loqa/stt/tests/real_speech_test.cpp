@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <random>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -205,6 +206,36 @@ INSTANTIATE_TEST_SUITE_P(Noises, NoSpeech,
                                            noise{"loud_hiss", 0, 0.1F, 0}, noise{"fan", 0.98F, 0.1F, 0},
                                            noise{"mains_hum", 0, 0.001F, 0.2F}),
                          [](const auto& test) { return test.param.name; });
+
+TEST_F(RealSpeech, StreamsThatAreReadAtOnceSayWhatTheySayAlone) {
+    ASSERT_EQ(engine_->at_once(), 2u);
+    const auto read = [](const std::vector<float>& samples) -> std::string {
+        const auto input = engine_->start();
+        if (auto taken = input->accept(samples); !taken) return taken.error().text();
+        const auto heard = input->finish();
+        return heard ? heard->text : heard.error().text();
+    };
+    std::vector<std::vector<float>> said;
+    std::vector<std::string> alone;
+    for (const char* text : {"turn on the kitchen lights", "what time is it"}) {
+        const auto bytes = synthesise("slt", text);
+        if (bytes.empty()) GTEST_SKIP() << "flite is not installed";
+        const auto clip = audio::parse_wav(bytes);
+        ASSERT_TRUE(clip) << clip.error().text();
+        ASSERT_EQ(clip->sample_rate_hz, audio::speech_rate_hz);
+        said.push_back(audio::mono_from_s16le(audio::to_s16le(clip->samples), clip->channels));
+        alone.push_back(read(said.back()));
+    }
+    std::vector<std::vector<std::string>> heard(said.size());
+    {
+        std::vector<std::jthread> threads;
+        for (std::size_t i = 0; i < said.size(); ++i)
+            threads.emplace_back([&, i] {
+                for (int k = 0; k < 4; ++k) heard[i].push_back(read(said[i]));
+            });
+    }
+    for (std::size_t i = 0; i < said.size(); ++i) EXPECT_THAT(heard[i], ::testing::Each(alone[i]));
+}
 
 TEST_F(RealSpeech, AModelThatIsCutOffIsNamedAndDoesNotEndTheProcess) {
     const auto folder = fs::temp_directory_path() / ("loqa_stt_test_" + random_hex(8));
