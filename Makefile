@@ -6,7 +6,7 @@ export LOQA_CACHE_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/loqa
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 
-.PHONY: help run build test test-slow bench lint format setup clean
+.PHONY: help run build test test-slow bench bench-all lint format setup clean
 
 help:  ## this list
 	@echo "Loqa: a voice assistant that runs wholly on your own machines."
@@ -40,6 +40,11 @@ bench:  ## measures latencies on this machine; bench/RESULTS.md has what was rec
 	@scripts/setup.sh build test
 	@$(MAKE) build
 	@bench/run.sh
+
+bench-all:  ## the voice path clean, in noise, with pauses and older voices, in one table: 35 minutes
+	@scripts/setup.sh build test
+	@$(MAKE) build
+	@PYTHONDONTWRITEBYTECODE=1 $(LOQA_CACHE_DIR)/venv/bin/python bench/conditions.py $(ARGS)
 
 lint: build/build.ninja  ## formatting, clang-tidy, the order of modules, scripts
 	@scripts/setup.sh build test lint

@@ -94,6 +94,11 @@ class Measured:
         return last not in spoken.words(self.heard)[-3:]
 
     @property
+    def as_asked(self) -> bool:
+        """It was understood, and done or answered, perhaps after a question."""
+        return self.outcome == "answered" and self.same_meaning
+
+    @property
     def asked_back(self) -> bool:
         """It waits for a yes."""
         return self.reply.startswith(("Did you mean", "Shall I really"))
@@ -383,15 +388,15 @@ def report(results: list[Measured], floor: list[float], at_start: str, watched: 
         "",
         f"Answered {len(answered)} of {spoke}; understood as said {sum(r.same_meaning for r in results)} "
         f"({100 * sum(r.same_meaning for r in results) / spoke:.1f} %); "
-        f"acted on or answered as asked {sum(r.outcome == 'answered' for r in results)}, "
-        f"{sum(r.asked_back for r in results)} of them after a question; "
+        f"acted on or answered as asked {sum(r.as_asked for r in results)}, "
+        f"{sum(r.as_asked and r.asked_back for r in results)} of them after a question; "
         f"transcript exact {sum(r.exact for r in results)}; "
         f"cut off before the end of speech {cut} ({100 * cut / spoke:.1f} %); "
         f"last word not in the transcript, cut off or misheard, {lost} ({100 * lost / spoke:.1f} %).",
         "",
         *running_costs(results, watched),
     ]
-    odd = [r for r in results if r.cut_off or not r.same_meaning or r.outcome != "answered"]
+    odd = [r for r in results if r.cut_off or not r.as_asked]
     if odd:
         lines += ["", "Not as said:", ""]
         lines += [f'- {r.voice}: "{r.command}" → "{r.heard}" ({r.outcome}{", cut off" if r.cut_off else ""})' for r in odd]
