@@ -29,9 +29,9 @@ PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
 
 
 def hang(pid: int, thread: str) -> None:
-    """Stops one thread of a process for good."""
+    """Stops one thread of a process for good; where several do the same, the others go on."""
     found = [task for task in Path(f"/proc/{pid}/task").iterdir() if (task / "comm").read_text().strip() == thread]
-    assert len(found) == 1, f"{len(found)} threads of process {pid} are {thread}"
+    assert found, f"no thread of process {pid} is {thread}"
     stop_thread(int(found[0].name))
 
 
