@@ -33,7 +33,7 @@ struct decoder::job {
     std::unique_ptr<stream> input;
     std::vector<float> samples;  // not yet accepted by input
     std::optional<reading> wanted;
-    int urgency = 0;
+    bool hurried = false;
     std::uint64_t order = 0;
     std::int64_t mark = 0;
     steady_time asked;
@@ -43,7 +43,7 @@ struct decoder::job {
     milliseconds interrupted{};  // since the last outcome
     bool forgotten = false;
 
-    bool hurried() const { return urgency == static_cast<int>(reading::final); }
+    reading urgency() const { return hurried ? reading::final : *wanted; }  // of what is wanted
 };
 
 decoder::decoder(recognizer& engine, const clock& clock, decoder_options options, phrase_judge judge,
@@ -78,7 +78,7 @@ void decoder::submit(std::uint64_t utterance, std::vector<float> samples, readin
         if (!entry->wanted) {
             entry->asked = clock_.steady();
             entry->order = ++requests_;
-            entry->urgency = 0;
+            entry->hurried = false;
         }
         entry->wanted = std::max(what, entry->wanted.value_or(what));
         // What is read without these samples is not the last word any more.
@@ -86,7 +86,6 @@ void decoder::submit(std::uint64_t utterance, std::vector<float> samples, readin
             entry->superseded = true;
             entry->input->interrupt();
         }
-        entry->urgency = std::max(entry->urgency, static_cast<int>(what));
         entry->mark = mark;
         if (what != reading::partial) make_way(*entry);
     }
@@ -96,7 +95,7 @@ void decoder::submit(std::uint64_t utterance, std::vector<float> samples, readin
 // Partials of others are made later.
 void decoder::make_way(const job& for_what) {
     for (auto& [utterance, each] : jobs_)
-        if (each.get() != &for_what && each->running == reading::partial && !each->hurried()) each->input->interrupt();
+        if (each.get() != &for_what && each->running == reading::partial && !each->hurried) each->input->interrupt();
 }
 
 void decoder::ask(std::function<void()> alive) {
@@ -123,7 +122,7 @@ void decoder::hurry(std::uint64_t utterance) {
     std::lock_guard lock(mutex_);
     const auto found = jobs_.find(utterance);
     if (found == jobs_.end()) return;
-    found->second->urgency = static_cast<int>(reading::final);
+    found->second->hurried = true;
     // Nobody speaks any more, and it is to be as thorough as what is read in a pause.
     if (found->second->wanted == reading::partial) found->second->wanted = reading::ahead;
 }
@@ -131,9 +130,8 @@ void decoder::hurry(std::uint64_t utterance) {
 void decoder::put_off(std::uint64_t utterance) {
     std::lock_guard lock(mutex_);
     const auto found = jobs_.find(utterance);
-    if (found == jobs_.end() || found->second->wanted != reading::ahead) return;
+    if (found == jobs_.end() || found->second->wanted != reading::ahead || found->second->hurried) return;
     found->second->wanted = reading::partial;
-    found->second->urgency = static_cast<int>(reading::partial);
 }
 
 void decoder::forget(std::uint64_t utterance) {
@@ -176,8 +174,8 @@ decoder::job* decoder::most_urgent() {
     for (const auto& [utterance, entry] : jobs_) {
         if (!entry->wanted || entry->running || entry->delivering) continue;
         if (entry->wanted == reading::partial && reading_ > 0) continue;  // there is no time for it
-        if (best == nullptr || entry->urgency > best->urgency ||
-            (entry->urgency == best->urgency && entry->order < best->order)) {
+        if (best == nullptr || entry->urgency() > best->urgency() ||
+            (entry->urgency() == best->urgency() && entry->order < best->order)) {
             best = entry.get();
         }
     }
@@ -238,7 +236,7 @@ void decoder::run() {
             next->interrupted += std::chrono::duration_cast<milliseconds>(made.ended - made.began);
         else
             made.interrupted = std::exchange(next->interrupted, {});
-        if (made_way && !next->wanted) next->wanted = next->hurried() ? reading::ahead : what;
+        if (made_way && !next->wanted) next->wanted = next->hurried ? reading::ahead : what;
         next->delivering = wanted;
         if (what == reading::final || next->forgotten) jobs_.erase(utterance);
         changed_.notify_all();  // what could not be read beside this can now

@@ -33,6 +33,13 @@ protected:
         return seen_;
     }
 
+    // Of utterance 1, until the engine is released.
+    void hold_a_reading(reading what) {
+        engine_.hold();
+        decoder_.submit(1, ms(10), what, 1);
+        engine_.wait_for_reading();
+    }
+
     static std::vector<float> ms(std::size_t count) { return std::vector<float>(count * 16); }
 
     std::mutex mutex_;
@@ -59,9 +66,7 @@ TEST_F(Decoder, AnUtteranceGrows) {
 }
 
 TEST_F(Decoder, FinalsComeBeforePartialsAndAPartialThatWaitsDisappearsIntoItsFinal) {
-    engine_.hold();
-    decoder_.submit(1, ms(10), reading::ahead, 1);
-    engine_.wait_for_reading();
+    hold_a_reading(reading::ahead);
     decoder_.submit(2, ms(20), reading::partial, 1);
     decoder_.submit(3, ms(30), reading::partial, 1);
     decoder_.submit(4, ms(40), reading::ahead, 1);
@@ -73,9 +78,7 @@ TEST_F(Decoder, FinalsComeBeforePartialsAndAPartialThatWaitsDisappearsIntoItsFin
 }
 
 TEST_F(Decoder, WhatIsHurriedComesFirst) {
-    engine_.hold();
-    decoder_.submit(1, ms(10), reading::ahead, 1);
-    engine_.wait_for_reading();
+    hold_a_reading(reading::ahead);
     decoder_.submit(2, ms(20), reading::ahead, 1);
     decoder_.submit(3, ms(30), reading::ahead, 1);
     decoder_.hurry(3);
@@ -85,9 +88,7 @@ TEST_F(Decoder, WhatIsHurriedComesFirst) {
 }
 
 TEST_F(Decoder, WhatIsForgottenIsNotDelivered) {
-    engine_.hold();
-    decoder_.submit(1, ms(10), reading::final, 1);
-    engine_.wait_for_reading();
+    hold_a_reading(reading::final);
     decoder_.submit(2, ms(20), reading::final, 1);
     decoder_.submit(3, ms(30), reading::final, 1);
     decoder_.forget(1);
@@ -98,9 +99,7 @@ TEST_F(Decoder, WhatIsForgottenIsNotDelivered) {
 }
 
 TEST_F(Decoder, AReadingThatLacksWhatWasSaidSinceIsInterrupted) {
-    engine_.hold();
-    decoder_.submit(1, ms(10), reading::partial, 1);
-    engine_.wait_for_reading();
+    hold_a_reading(reading::partial);
     decoder_.submit(1, ms(20), reading::ahead, 2);  // does not wait for the other, which nobody releases
     engine_.wait_for_reading();
     decoder_.submit(1, ms(30), reading::final, 3);
@@ -109,9 +108,7 @@ TEST_F(Decoder, AReadingThatLacksWhatWasSaidSinceIsInterrupted) {
 }
 
 TEST_F(Decoder, PartialsMakeWayForOthersAndAreReadAfterThem) {
-    engine_.hold();
-    decoder_.submit(1, ms(10), reading::partial, 1);
-    engine_.wait_for_reading();
+    hold_a_reading(reading::partial);
     decoder_.submit(2, ms(20), reading::ahead, 1);  // does not wait for the other, which nobody releases
     engine_.wait_for_reading();
     EXPECT_EQ(decoder_.waiting(), 1u);
@@ -120,9 +117,7 @@ TEST_F(Decoder, PartialsMakeWayForOthersAndAreReadAfterThem) {
 }
 
 TEST_F(Decoder, APartialThatIsAllThereIsMakesNoWay) {
-    engine_.hold();
-    decoder_.submit(1, ms(10), reading::partial, 1);
-    engine_.wait_for_reading();
+    hold_a_reading(reading::partial);
     decoder_.hurry(1);
     decoder_.submit(2, ms(20), reading::final, 1);
     engine_.release();
@@ -130,9 +125,7 @@ TEST_F(Decoder, APartialThatIsAllThereIsMakesNoWay) {
 }
 
 TEST_F(Decoder, WhatIsPutOffIsAPartialUntilItIsHurried) {
-    engine_.hold();
-    decoder_.submit(1, ms(10), reading::ahead, 1);
-    engine_.wait_for_reading();
+    hold_a_reading(reading::ahead);
     for (const std::uint64_t utterance : {2, 3, 4}) decoder_.submit(utterance, ms(20), reading::ahead, 1);
     decoder_.put_off(2);
     decoder_.put_off(3);
@@ -143,9 +136,7 @@ TEST_F(Decoder, WhatIsPutOffIsAPartialUntilItIsHurried) {
 }
 
 TEST_F(Decoder, AReadingIsNotInterruptedForAPartialNorForAnotherUtterance) {
-    engine_.hold();
-    decoder_.submit(1, ms(10), reading::ahead, 1);
-    engine_.wait_for_reading();
+    hold_a_reading(reading::ahead);
     decoder_.submit(1, ms(20), reading::partial, 2);
     decoder_.submit(2, ms(30), reading::final, 1);
     engine_.release();
@@ -172,9 +163,7 @@ TEST_F(TwoAtOnce, ReadingsOfTwoUtterancesAreMadeSideBySide) {
 }
 
 TEST_F(TwoAtOnce, OfOneUtteranceThereIsOneReadingAtATime) {
-    engine_.hold();
-    decoder_.submit(1, ms(10), reading::ahead, 1);
-    engine_.wait_for_reading();
+    hold_a_reading(reading::ahead);
     decoder_.submit(1, ms(5), reading::partial, 2);
     decoder_.submit(2, ms(20), reading::ahead, 1);
     engine_.wait_for_reading(2);  // the other thread passed the partial over
@@ -187,9 +176,7 @@ TEST_F(TwoAtOnce, OfOneUtteranceThereIsOneReadingAtATime) {
 
 TEST_F(TwoAtOnce, IsAliveWhenBothThreadsAre) {
     std::promise<void> alive;
-    engine_.hold();
-    decoder_.submit(1, ms(10), reading::ahead, 1);
-    engine_.wait_for_reading();
+    hold_a_reading(reading::ahead);
     decoder_.ask([&] { alive.set_value(); });
     decoder_.submit(2, ms(20), reading::ahead, 1);
     engine_.wait_for_reading(2);  // the other thread was free and has answered
