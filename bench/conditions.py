@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from voice_bench import REPOSITORY, Measured, Summary, head, machine
+from voice_bench import REPOSITORY, Measured, Summary, head, machine, record
 
 CONDITIONS = {
     "new": ("commands, answers that are new", []),
@@ -65,11 +65,13 @@ def main() -> int:
         for condition in chosen:
             about, arguments = CONDITIONS[condition]
             file = folder / f"{condition}.json"
-            speech = folder / ("speech" if condition in ("new", "known") else f"speech-{condition}")
+            # The others begin with an empty one of their own.
+            if condition in ("new", "known"):
+                arguments = ["--setting", f"LOQA_TTS_CACHE_PATH={folder / 'speech'}"]
             print(f"== {about}", flush=True)
             subprocess.run(
-                [sys.executable, str(REPOSITORY / "bench" / "voice_bench.py"), *arguments, "--json", str(file)]
-                + ["--setting", f"LOQA_TTS_CACHE_PATH={speech}", *options.further],
+                [sys.executable, str(REPOSITORY / "bench" / "voice_bench.py"), *arguments]
+                + ["--json", str(file), *options.further],
                 check=False,  # 1: one was not answered, which the table says
             )
             if not file.exists():
@@ -79,8 +81,7 @@ def main() -> int:
     text = "\n".join(lines) + "\n"
     print("\n" + text)
     if options.record:
-        with (REPOSITORY / "bench" / "RESULTS.md").open("a") as results:
-            results.write("\n" + text)
+        record(text)
     return 0
 
 

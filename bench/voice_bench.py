@@ -65,7 +65,7 @@ GROUPS = {
 VOICES = tuple(dict.fromkeys(itertools.chain(*GROUPS.values())))
 FLOOR_ROUND_TRIPS = 500
 ANSWER_WITHIN_S = 8.0
-COMMANDS_OF_ALL_SATELLITES = 48
+COMMANDS_OF_ALL_SATELLITES = 48  # the same whatever their number, so that the times compare
 
 
 @dataclass
@@ -354,6 +354,12 @@ class Watched:
 
 def head(at_start: str, about: str) -> list[str]:
     return [f"## {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {revision()}: {about}", "", f"{at_start}.", ""]
+
+
+def record(text: str) -> None:
+    with RESULTS.open("a") as file:
+        file.write("\n" + text)
+    print(f"recorded in {RESULTS.relative_to(REPOSITORY)}")
 
 
 def report(results: list[Measured], floor: list[float], at_start: str, watched: Watched, about: str) -> str:
@@ -762,9 +768,7 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps([vars(result) for result in results], indent=1) + "\n")
     if options.record:
-        with RESULTS.open("a") as file:
-            file.write("\n" + text)
-        print(f"recorded in {RESULTS.relative_to(REPOSITORY)}")
+        record(text)
     return 0 if all(result.total_ms is not None for result in results) else 1
 
 
